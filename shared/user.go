@@ -1,0 +1,50 @@
+package shared
+
+// Claim is one fact about the signed-in user, in the shape GET /bff/user
+// answers: a JSON array of these. Value is a string, number, bool or array.
+type Claim struct {
+	Type  string `json:"type"`
+	Value any    `json:"value"`
+}
+
+// Claim types that the BFF adds to those of the ID token.
+const (
+	ClaimLogoutURL        = "bff:logout_url"
+	ClaimSessionExpiresIn = "bff:session_expires_in"
+	ClaimSessionState     = "bff:session_state"
+)
+
+// Holdings is the answer of GET /bff/inspect: what the server holds for the
+// session that asks, described without giving any of it away. Times are Unix
+// seconds.
+type Holdings struct {
+	Session SessionFacts `json:"session"`
+	Tokens  []TokenFacts `json:"tokens"`
+}
+
+// SessionFacts describes the session record.
+type SessionFacts struct {
+	Fingerprint     string `json:"fingerprint"` // first 8 hex digits of SHA-256 of the store's key
+	Created         int64  `json:"created"`
+	LastSeen        int64  `json:"last_seen"`
+	IdleExpires     int64  `json:"idle_expires"`
+	AbsoluteExpires int64  `json:"absolute_expires"`
+	Store           string `json:"store"`     // "memory", "redis", ...
+	Refreshes       int    `json:"refreshes"` // how often the access token was renewed
+}
+
+// TokenFacts describes one token the session holds. Fingerprint is the first
+// 8 hex digits of its SHA-256: enough to see it change, useless to spend.
+type TokenFacts struct {
+	Kind        string `json:"kind"` // TokenAccess, TokenRefresh or TokenID
+	Fingerprint string `json:"fingerprint"`
+	Bytes       int    `json:"bytes"`
+	Expires     int64  `json:"expires,omitempty"` // 0 when only the provider knows
+}
+
+// Kinds of token.
+const (
+	TokenAccess  = "access_token"
+	TokenRefresh = "refresh_token"
+	TokenID      = "id_token"
+)
