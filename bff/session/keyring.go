@@ -1,0 +1,122 @@
+package session
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"cloakroom/bff/secret"
+)
+
+// keySize is the least length of a ring key's secret, in bytes.
+const keySize = 32
+
+// RingKey is one key of the ring. Secret is 32 random bytes or more, in
+// base64. ID is stored in clear beside what the key sealed.
+type RingKey struct {
+	ID     string
+	Secret secret.String
+}
+
+// KeyRing is the server's half of every key. The first key seals, all open:
+// put a new key first, and drop an old one once every session under it has
+// ended.
+type KeyRing struct{ keys []ringKey }
+
+type ringKey struct {
+	id     string
+	master []byte
+	index  []byte // keys the hashes of Record.Keys
+}
+
+// NewKeyRing checks the keys and prepares what is derived from them.
+func NewKeyRing(keys []RingKey) (*KeyRing, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("session: a key ring needs a key")
+	}
+	ring := &KeyRing{}
+	seen := map[string]bool{}
+	for _, key := range keys {
+		master, err := decodeKey(key.Secret.Reveal())
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("session: key %q: %w", key.ID, err)
+		case key.ID == "" || len(key.ID) > 255:
+			return nil, fmt.Errorf("session: key %q: the id must have 1 to 255 bytes", key.ID)
+		case seen[key.ID]:
+			return nil, fmt.Errorf("session: key %q: the id is used twice", key.ID)
+		}
+		seen[key.ID] = true
+		ring.keys = append(ring.keys, ringKey{key.ID, master, expand(master, "cloakroom index v1", sha256.Size)})
+	}
+	return ring, nil
+}
+
+// EphemeralKeyRing returns a ring that nobody else has and that ends with the
+// process.
+func EphemeralKeyRing() *KeyRing {
+	master := make([]byte, keySize)
+	_, _ = rand.Read(master) // never fails (crypto/rand)
+	ring, err := NewKeyRing([]RingKey{{ID: "ephemeral", Secret: secret.New(base64.StdEncoding.EncodeToString(master))}})
+	if err != nil {
+		panic("session: the ephemeral key does not fit its own ring: " + err.Error())
+	}
+	return ring
+}
+
+// Derive returns size bytes for purpose from every key, the sealing one first.
+// Different purposes give unrelated bytes.
+func (k *KeyRing) Derive(purpose string, size int) [][]byte {
+	out := make([][]byte, len(k.keys))
+	for i, key := range k.keys {
+		out[i] = expand(key.master, "cloakroom "+purpose, size)
+	}
+	return out
+}
+
+// byID finds the key that sealed a record.
+func (k *KeyRing) byID(id []byte) (*ringKey, bool) {
+	for i := range k.keys {
+		if k.keys[i].id == string(id) {
+			return &k.keys[i], true
+		}
+	}
+	return nil, false
+}
+
+// hash keys parts for an index. Each part is preceded by its length, so that
+// no two lists of parts read alike.
+func (k *ringKey) hash(parts ...string) Key {
+	mac := hmac.New(sha256.New, k.index)
+	for _, part := range parts {
+		n := len(part)
+		_, _ = mac.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+		_, _ = mac.Write([]byte(part))
+	}
+	return Key(mac.Sum(nil)[:16])
+}
+
+func decodeKey(text string) ([]byte, error) {
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		if key, err := encoding.DecodeString(text); err == nil {
+			if len(key) < keySize {
+				return nil, fmt.Errorf("the secret has %d bytes, it needs %d", len(key), keySize)
+			}
+			return key, nil
+		}
+	}
+	return nil, errors.New("the secret is not base64")
+}
+
+// expand is HKDF-Expand of a uniformly random master (RFC 5869 §3.3).
+func expand(master []byte, info string, size int) []byte {
+	out, err := hkdf.Expand(sha256.New, master, info, size)
+	if err != nil {
+		panic("session: derive: " + err.Error()) // only a size above 8160 bytes fails
+	}
+	return out
+}

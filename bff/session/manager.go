@@ -1,0 +1,179 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Manager is the one door to the sessions: it draws tickets, seals and opens,
+// keeps the lifetimes, and turns a change into a compare-and-swap.
+type Manager struct {
+	store Store
+	ring  *KeyRing
+	lives Lifetimes
+	now   func() time.Time
+}
+
+// Config is what a Manager needs besides its store.
+type Config struct {
+	Keys      *KeyRing
+	Lifetimes Lifetimes
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// New returns a Manager over store.
+func New(store Store, c Config) (*Manager, error) {
+	if store == nil || c.Keys == nil {
+		return nil, errors.New("session: a manager needs a store and a key ring")
+	}
+	if err := c.Lifetimes.validate(); err != nil {
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Manager{store: store, ring: c.Keys, lives: c.Lifetimes, now: c.Now}, nil
+}
+
+// Lifetimes returns the bounds the sessions live under.
+func (m *Manager) Lifetimes() Lifetimes { return m.lives }
+
+// Create keeps s as a new session under a new ticket. ErrTooLarge when the
+// store cannot take it.
+func (m *Manager) Create(ctx context.Context, s Session) (Ticket, error) {
+	t := NewTicket()
+	s.Created = m.now()
+	s.LastSeen = s.Created
+	s.Deadline = s.Created.Add(m.lives.Absolute)
+	r, err := m.record(t, &s, 0)
+	if err != nil {
+		return Ticket{}, err
+	}
+	if _, err := m.store.Create(ctx, r); err != nil {
+		return Ticket{}, fmt.Errorf("session: create: %w", err)
+	}
+	return t, nil
+}
+
+// Load returns the session of t. ErrNotFound for the unknown, the expired and
+// the unreadable alike; any other error means the store failed.
+func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
+	s, _, err := m.load(ctx, t)
+	return s, err
+}
+
+// ErrUnchanged is returned by a change that finds nothing to do: Update then
+// writes nothing and succeeds.
+var ErrUnchanged = errors.New("session: unchanged")
+
+// maxAttempts bounds how often Update starts anew when others keep writing.
+const maxAttempts = 32
+
+// Update applies change to the session of t and keeps the result, unless
+// another write came first: then it reads again and applies change to that.
+// So change may run several times; it must alter what it is given and do
+// nothing else. It returns the session as kept.
+//
+// A session that ended meanwhile is ErrNotFound, and stays ended.
+func (m *Manager) Update(ctx context.Context, t Ticket, change func(*Session) error) (Session, error) {
+	for range maxAttempts {
+		s, version, err := m.load(ctx, t)
+		if err != nil {
+			return Session{}, err
+		}
+		if err := change(&s); errors.Is(err, ErrUnchanged) {
+			return s, nil
+		} else if err != nil {
+			return Session{}, err
+		}
+		r, err := m.record(t, &s, version)
+		if err != nil {
+			return Session{}, err
+		}
+		_, err = m.store.Update(ctx, r)
+		switch {
+		case err == nil:
+			return s, nil
+		case !errors.Is(err, ErrConflict):
+			return Session{}, fmt.Errorf("session: update: %w", err)
+		}
+	}
+	return Session{}, fmt.Errorf("session: update: %d attempts: %w", maxAttempts, ErrConflict)
+}
+
+// Touch records that the user of s was just heard of. Most calls write
+// nothing: LastSeen is kept to a coarse grain.
+func (m *Manager) Touch(ctx context.Context, t Ticket, s *Session) error {
+	now := m.now()
+	if now.Sub(s.LastSeen) < m.lives.grain() {
+		return nil
+	}
+	touched, err := m.Update(ctx, t, func(s *Session) error {
+		if now.Sub(s.LastSeen) < m.lives.grain() {
+			return ErrUnchanged // another request was quicker
+		}
+		s.LastSeen = now
+		return nil
+	})
+	if err == nil {
+		s.LastSeen = touched.LastSeen
+	}
+	return err
+}
+
+// Retire lets the session of t end after grace at the latest, so that calls
+// under way with the old ticket still come through. A session that is gone
+// already is no error.
+func (m *Manager) Retire(ctx context.Context, t Ticket, grace time.Duration) error {
+	_, err := m.Update(ctx, t, func(s *Session) error {
+		end := m.now().Add(grace)
+		if !end.Before(s.Deadline) {
+			return ErrUnchanged
+		}
+		s.Deadline = end
+		return nil
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// Delete ends the session of t, now and for good.
+func (m *Manager) Delete(ctx context.Context, t Ticket) error {
+	if err := m.store.Delete(ctx, t.ID()); err != nil {
+		return fmt.Errorf("session: delete: %w", err)
+	}
+	return nil
+}
+
+func (m *Manager) load(ctx context.Context, t Ticket) (Session, Version, error) {
+	r, err := m.store.Get(ctx, t.ID())
+	if err != nil {
+		return Session{}, 0, fmt.Errorf("session: load: %w", err)
+	}
+	plain, err := m.ring.open(t, r.Data)
+	if err != nil {
+		return Session{}, 0, fmt.Errorf("session: load: %w", err)
+	}
+	s, err := decode(plain)
+	if err != nil {
+		return Session{}, 0, fmt.Errorf("session: load: %w: %w", ErrNotFound, err)
+	}
+	// The sealed times decide, not the store's: it may be late, or lie.
+	if !m.now().Before(m.lives.Expires(&s)) {
+		return Session{}, 0, fmt.Errorf("session: load: expired: %w", ErrNotFound)
+	}
+	return s, r.Version, nil
+}
+
+func (m *Manager) record(t Ticket, s *Session, version Version) (Record, error) {
+	data, err := m.ring.seal(t, s.encode())
+	if err != nil {
+		return Record{}, err
+	}
+	return Record{ID: t.ID(), Version: version, Expires: m.lives.Expires(s), Keys: m.ring.indexKeys(s), Data: data}, nil
+}
