@@ -1,0 +1,285 @@
+package refresh_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloakroom/bff/refresh"
+	"cloakroom/bff/secret"
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/memory"
+	"cloakroom/shared/problem"
+)
+
+// provider rotates like a strict one: a refresh token works once.
+type provider struct {
+	mu       sync.Mutex
+	live     string // the one refresh token that works
+	requests int
+	revoked  []string
+	delay    time.Duration
+	fail     error
+	during   func()
+}
+
+func (p *provider) Refresh(ctx context.Context, old session.Tokens) (session.Tokens, error) {
+	p.mu.Lock()
+	p.requests++
+	n, live, fail, delay, during := p.requests, p.live, p.fail, p.delay, p.during
+	p.mu.Unlock()
+	if delay > 0 {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return session.Tokens{}, ctx.Err()
+		}
+	}
+	if during != nil {
+		during()
+	}
+	if fail != nil {
+		return session.Tokens{}, fail
+	}
+	if old.Refresh.Reveal() != live {
+		return session.Tokens{}, fmt.Errorf("token request: %w", refresh.ErrDead)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live = fmt.Sprint("refresh-", n)
+	return tokens(p.live, time.Minute), nil
+}
+
+func (p *provider) Revoke(_ context.Context, t session.Tokens) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.revoked = append(p.revoked, t.Refresh.Reveal())
+	return nil
+}
+
+func tokens(refreshToken string, life time.Duration) session.Tokens {
+	return session.Tokens{
+		Access: secret.New("access for " + refreshToken), Refresh: secret.New(refreshToken), AccessExpires: time.Now().Add(life),
+	}
+}
+
+type bench struct {
+	*refresh.Refresher
+	*provider
+	sessions *session.Manager
+	ticket   session.Ticket
+	outcomes map[string]*atomic.Int64
+}
+
+// newBench signs a user in with an access token that lasts for life.
+func newBench(t *testing.T, life time.Duration) *bench {
+	t.Helper()
+	store, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := session.New(store, session.Config{
+		Keys: session.EphemeralKeyRing(), Lifetimes: session.Lifetimes{Idle: time.Hour, Absolute: 12 * time.Hour},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{provider: &provider{live: "refresh-0"}, sessions: sessions, outcomes: map[string]*atomic.Int64{}}
+	for _, outcome := range []string{"renewed", "dead", "failed", "ended"} {
+		b.outcomes[outcome] = &atomic.Int64{}
+	}
+	b.Refresher, err = refresh.New(refresh.Config{
+		Sessions: sessions, Provider: b.provider, Observe: func(outcome string) { b.outcomes[outcome].Add(1) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ticket, err = sessions.Create(t.Context(), session.Session{Subject: "alice", Tokens: tokens("refresh-0", life)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// call does what a proxied request does.
+func (b *bench) call(ctx context.Context) (string, error) {
+	s, err := b.sessions.Load(ctx, b.ticket)
+	if err != nil {
+		return "", err
+	}
+	s, err = b.Fresh(ctx, b.ticket, s)
+	return s.Tokens.Access.Reveal(), err
+}
+
+func TestWhenATokenIsRenewed(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		life     time.Duration
+		requests int
+		token    string
+	}{
+		{"long before its end: not at all", 16 * time.Second, 0, "access for refresh-0"},
+		{"shortly before its end: meanwhile, with the old one still used", 14 * time.Second, 1, "access for refresh-0"},
+		{"as good as expired: before it is used", 2 * time.Second, 1, "access for refresh-1"},
+		{"expired: before it is used", -time.Second, 1, "access for refresh-1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, c.life)
+				got, err := b.call(t.Context())
+				synctest.Wait()
+				if err != nil || got != c.token || b.requests != c.requests {
+					t.Errorf("%q, %v after %d requests", got, err, b.requests)
+				}
+			})
+		})
+	}
+}
+
+func TestManyCallsMakeOneRequestAndShareItsResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, -time.Second)
+		b.delay = 3 * time.Second
+		var calls sync.WaitGroup
+		for range 64 {
+			calls.Go(func() {
+				if got, err := b.call(t.Context()); err != nil || got != "access for refresh-1" {
+					t.Errorf("%q, %v", got, err)
+				}
+			})
+		}
+		calls.Wait()
+		if b.requests != 1 || b.outcomes["renewed"].Load() != 1 {
+			t.Errorf("%d token requests", b.requests)
+		}
+		if s, _ := b.sessions.Load(t.Context(), b.ticket); s.Refreshes != 1 {
+			t.Errorf("the session counts %d refreshes", s.Refreshes)
+		}
+	})
+}
+
+func TestARenewalOutlivesItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, -time.Second)
+		b.delay = 3 * time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := b.call(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the caller got %v", err)
+		}
+		if err := b.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got, err := b.call(t.Context()); err != nil || got != "access for refresh-1" || b.requests != 1 {
+			t.Errorf("%q, %v after %d requests", got, err, b.requests)
+		}
+	})
+}
+
+func TestADeadRefreshTokenEndsTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, -time.Second)
+		b.live = "rotated away by a thief"
+		if _, err := b.call(t.Context()); problem.CodeOf(err) != problem.SessionEnded {
+			t.Errorf("the call ended with %v", err)
+		}
+		if _, err := b.sessions.Load(t.Context(), b.ticket); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("the session is still there: %v", err)
+		}
+	})
+}
+
+func TestATokenRotatedByAnotherInstanceIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, -time.Second)
+		b.live = "refresh-other"
+		b.during = func() {
+			_, err := b.sessions.Update(t.Context(), b.ticket, func(s *session.Session) error {
+				s.Tokens = tokens("refresh-other", time.Minute)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if got, err := b.call(t.Context()); err != nil || got != "access for refresh-other" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
+func TestWithoutARefreshTokenTheSessionEndsWithItsAccessToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 10*time.Second)
+		_, err := b.sessions.Update(t.Context(), b.ticket, func(s *session.Session) error {
+			s.Tokens.Refresh = secret.String{}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.call(t.Context()); err != nil {
+			t.Errorf("while the token lasts: %v", err)
+		}
+		time.Sleep(10 * time.Second) // of the bubble's clock
+		if _, err := b.call(t.Context()); problem.CodeOf(err) != problem.SessionEnded {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
+}
+
+func TestAProviderThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 10*time.Second)
+		b.fail = problem.New(problem.ProviderUnavailable, errors.New("connection refused"))
+		for range 100 {
+			if got, err := b.call(t.Context()); err != nil || got != "access for refresh-0" {
+				t.Fatalf("while the token lasts: %q, %v", got, err)
+			}
+			synctest.Wait()
+		}
+		if b.requests != 1 {
+			t.Errorf("%d requests to a provider that just failed", b.requests)
+		}
+		time.Sleep(8 * time.Second)
+		if _, err := b.call(t.Context()); err != nil {
+			t.Errorf("in the token's last seconds: %v", err)
+		}
+		time.Sleep(3 * time.Second)
+		if _, err := b.call(t.Context()); problem.CodeOf(err) != problem.ProviderUnavailable {
+			t.Errorf("afterwards: %v", err)
+		}
+		if _, err := b.sessions.Load(t.Context(), b.ticket); err != nil {
+			t.Errorf("the session must survive: %v", err)
+		}
+		b.fail = nil
+		if got, err := b.call(t.Context()); err != nil || got == "access for refresh-0" {
+			t.Errorf("when the provider is back: %q, %v", got, err)
+		}
+	})
+}
+
+func TestASignOutDuringARenewalWins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, -time.Second)
+		b.during = func() {
+			if err := b.sessions.Delete(t.Context(), b.ticket); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := b.call(t.Context()); problem.CodeOf(err) != problem.SessionEnded {
+			t.Errorf("the call ended with %v", err)
+		}
+		if _, err := b.sessions.Load(t.Context(), b.ticket); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("the session is back: %v", err)
+		}
+		if len(b.revoked) != 1 || b.revoked[0] != "refresh-1" {
+			t.Errorf("the new tokens were not revoked: %v", b.revoked)
+		}
+	})
+}
