@@ -1,0 +1,109 @@
+package observe
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Access logs and counts every request.
+type Access struct {
+	// Log receives a line a request; nil discards.
+	Log *slog.Logger
+	// Metrics counts; nil counts nothing.
+	Metrics *Metrics
+	// Session names the session of a request, by a fingerprint; "" for none.
+	Session func(*http.Request) string
+}
+
+// Handler wraps next, which must be a ServeMux or pass its request through to
+// one: the route is what the mux matched.
+func (a Access) Handler(next http.Handler) http.Handler {
+	if a.Log == nil {
+		a.Log = slog.New(slog.DiscardHandler)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		seen := &recorder{ResponseWriter: w}
+		done := false
+		defer func() {
+			// A panic here is an aborted answer (http.ErrAbortHandler), or a
+			// crash that net/http is about to log.
+			status := seen.status
+			if !done && status == 0 {
+				status = http.StatusInternalServerError
+			}
+			a.record(r, status, seen.bytes, time.Since(start), !done)
+		}()
+		next.ServeHTTP(seen, r)
+		done = true
+	})
+}
+
+func (a Access) record(r *http.Request, status int, bytes int64, took time.Duration, aborted bool) {
+	if status == 0 {
+		status = http.StatusOK
+	}
+	route := r.Pattern
+	if route == "" {
+		route = "none"
+	}
+	if a.Metrics != nil {
+		a.Metrics.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+		a.Metrics.duration.WithLabelValues(route).Observe(took.Seconds())
+	}
+	if !a.Log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("method", r.Method), slog.String("route", route), slog.String("path", r.URL.Path),
+		slog.Int("status", status), slog.Int64("bytes", bytes), slog.Int64("micros", took.Microseconds()),
+		slog.String("client", host(r.RemoteAddr)),
+	}
+	if a.Session != nil {
+		if id := a.Session(r); id != "" {
+			attrs = append(attrs, slog.String("session", id))
+		}
+	}
+	if aborted {
+		attrs = append(attrs, slog.Bool("aborted", true))
+	}
+	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
+}
+
+func host(addr string) string {
+	if h, _, err := net.SplitHostPort(addr); err == nil {
+		return h
+	}
+	return addr
+}
+
+// recorder notes the status and size of an answer. http.ResponseController
+// reaches the original through Unwrap, so flushing, hijacking and full duplex
+// work as if it were not there.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,41 @@
+package observe
+
+import (
+	"io"
+	"log/slog"
+	"regexp"
+
+	"cloakroom/bff/secret"
+)
+
+// NewLogger returns a logger that writes JSON, or text lines if format is
+// "text", from level up, and blots out what looks like a token.
+func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: redact}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// tokenLike is a JWT (two base64url parts at least), the credentials of an
+// Authorization header, or a token or code in a query or form.
+var tokenLike = regexp.MustCompile(
+	`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+` +
+		`|(?i:bearer|dpop|basic)\s+[A-Za-z0-9+/_.~=-]{8,}` +
+		`|(?i:access_token|refresh_token|id_token|id_token_hint|logout_token|client_secret|code|code_verifier|state|password)=[^&\s"]+`)
+
+func redact(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Resolve(); v.Kind() {
+	case slog.KindString:
+		a.Value = slog.StringValue(Redact(v.String()))
+	case slog.KindAny:
+		if err, ok := v.Any().(error); ok {
+			a.Value = slog.StringValue(Redact(err.Error()))
+		}
+	}
+	return a
+}
+
+// Redact blots out what looks like a token in text.
+func Redact(text string) string { return tokenLike.ReplaceAllString(text, secret.Redacted) }

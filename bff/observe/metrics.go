@@ -1,0 +1,75 @@
+package observe
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the counters of one server, on a registry of their own.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	logins   *prometheus.CounterVec
+	refresh  *prometheus.CounterVec
+}
+
+// NewMetrics registers everything that does not depend on the store.
+func NewMetrics(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloakroom_http_requests_total", Help: "Requests answered, by route and status.",
+		}, []string{"route", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "cloakroom_http_request_duration_seconds", Help: "Time from request to the end of the answer, by route.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"route"}),
+		logins: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloakroom_logins_total", Help: "Ends of sign-ins and sign-outs, by outcome: signed_in, signed_out or a problem code.",
+		}, []string{"outcome"}),
+		refresh: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cloakroom_refreshes_total", Help: "Ends of token renewals, by outcome: renewed, dead, failed, ended.",
+		}, []string{"outcome"}),
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "cloakroom_build_info", Help: "Always 1; the label says what runs.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	m.registry.MustRegister(m.requests, m.duration, m.logins, m.refresh, info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Login counts the end of a sign-in or sign-out.
+func (m *Metrics) Login(outcome string) { m.logins.WithLabelValues(outcome).Inc() }
+
+// Refresh counts the end of a token renewal.
+func (m *Metrics) Refresh(outcome string) { m.refresh.WithLabelValues(outcome).Inc() }
+
+// StoreStats is what a store that keeps sessions itself tells of them.
+type StoreStats struct {
+	Sessions, Bytes, Evicted float64
+}
+
+// Store reports stats, read anew at every scrape.
+func (m *Metrics) Store(stats func() StoreStats) {
+	gauge := func(name, help string, value func(StoreStats) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(stats()) })
+	}
+	m.registry.MustRegister(
+		gauge("cloakroom_sessions", "Sessions kept, the expired that were not swept out yet included.", func(s StoreStats) float64 { return s.Sessions }),
+		gauge("cloakroom_sessions_bytes", "Bytes the sessions take.", func(s StoreStats) float64 { return s.Bytes }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "cloakroom_sessions_evicted_total", Help: "Sessions that had to go for want of room, the longest idle first.",
+		}, func() float64 { return stats().Evicted }),
+	)
+}
+
+// Handler serves the metrics to Prometheus.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
