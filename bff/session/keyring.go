@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -15,7 +14,7 @@ import (
 // keySize is the least length of a ring key's secret, in bytes.
 const keySize = 32
 
-// RingKey is one key of the ring. Secret is 32 random bytes or more, in
+// RingKey is one key of the ring. Secret is 32 random bytes or more, not their
 // base64. ID is stored in clear beside what the key sealed.
 type RingKey struct {
 	ID     string
@@ -41,16 +40,16 @@ func NewKeyRing(keys []RingKey) (*KeyRing, error) {
 	ring := &KeyRing{}
 	seen := map[string]bool{}
 	for _, key := range keys {
-		master, err := decodeKey(key.Secret.Reveal())
 		switch {
-		case err != nil:
-			return nil, fmt.Errorf("session: key %q: %w", key.ID, err)
+		case key.Secret.Len() < keySize:
+			return nil, fmt.Errorf("session: key %q: the secret has %d bytes, it needs %d", key.ID, key.Secret.Len(), keySize)
 		case key.ID == "" || len(key.ID) > 255:
 			return nil, fmt.Errorf("session: key %q: the id must have 1 to 255 bytes", key.ID)
 		case seen[key.ID]:
 			return nil, fmt.Errorf("session: key %q: the id is used twice", key.ID)
 		}
 		seen[key.ID] = true
+		master := []byte(key.Secret.Reveal())
 		ring.keys = append(ring.keys, ringKey{key.ID, master, expand(master, "cloakroom index v1", sha256.Size)})
 	}
 	return ring, nil
@@ -61,7 +60,7 @@ func NewKeyRing(keys []RingKey) (*KeyRing, error) {
 func EphemeralKeyRing() *KeyRing {
 	master := make([]byte, keySize)
 	_, _ = rand.Read(master) // never fails (crypto/rand)
-	ring, err := NewKeyRing([]RingKey{{ID: "ephemeral", Secret: secret.New(base64.StdEncoding.EncodeToString(master))}})
+	ring, err := NewKeyRing([]RingKey{{ID: "ephemeral", Secret: secret.New(string(master))}})
 	if err != nil {
 		panic("session: the ephemeral key does not fit its own ring: " + err.Error())
 	}
@@ -98,18 +97,6 @@ func (k *ringKey) hash(parts ...string) Key {
 		_, _ = mac.Write([]byte(part))
 	}
 	return Key(mac.Sum(nil)[:16])
-}
-
-func decodeKey(text string) ([]byte, error) {
-	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-		if key, err := encoding.DecodeString(text); err == nil {
-			if len(key) < keySize {
-				return nil, fmt.Errorf("the secret has %d bytes, it needs %d", len(key), keySize)
-			}
-			return key, nil
-		}
-	}
-	return nil, errors.New("the secret is not base64")
 }
 
 // expand is HKDF-Expand of a uniformly random master (RFC 5869 §3.3).

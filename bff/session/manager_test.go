@@ -3,7 +3,6 @@ package session_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"strings"
 	"sync"
@@ -50,7 +49,7 @@ func (h *house) manager(t *testing.T, ring *session.KeyRing) *session.Manager {
 }
 
 func key(id string) session.RingKey {
-	return session.RingKey{ID: id, Secret: secret.New(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte(id), 32)[:32]))}
+	return session.RingKey{ID: id, Secret: secret.New(strings.Repeat(id, 32)[:32])}
 }
 
 func ring(t *testing.T, keys ...session.RingKey) *session.KeyRing {
