@@ -365,8 +365,7 @@ func (b brokenStore) Delete(context.Context, session.ID) error { return b.err }
 func TestAKeyRingRefusesWeakKeys(t *testing.T) {
 	for name, keys := range map[string][]session.RingKey{
 		"no key":            nil,
-		"a short secret":    {{ID: "a", Secret: secret.New(base64.StdEncoding.EncodeToString(make([]byte, 31)))}},
-		"not base64":        {{ID: "a", Secret: secret.New(strings.Repeat("?", 64))}},
+		"a short secret":    {{ID: "a", Secret: secret.New(strings.Repeat("x", 31))}},
 		"no id":             {{Secret: key("a").Secret}},
 		"the same id twice": {key("a"), key("a")},
 	} {
