@@ -1,0 +1,183 @@
+package rp
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cloakroom/bff/secret"
+)
+
+// How the client authenticates at the provider's endpoints.
+const (
+	authBasic = "client_secret_basic"
+	authPost  = "client_secret_post"
+)
+
+const (
+	defaultTimeout   = 10 * time.Second
+	defaultClockSkew = 30 * time.Second
+	maxClockSkew     = 10 * time.Minute
+)
+
+// Config describes one client at one provider. The zero value of every optional
+// field is the safe choice.
+type Config struct {
+	// Issuer is the provider's identity. It is compared byte by byte with what
+	// discovery, ID tokens and authorization responses say. https, or http on
+	// a loopback host.
+	Issuer       string
+	ClientID     string
+	ClientSecret secret.String // required: a BFF is a confidential client (BBA-1)
+	ClientAuth   string        // "client_secret_basic" (default) or "client_secret_post"
+
+	RedirectURL   string   // where the provider sends the browser back to
+	PostLogoutURL string   // where it sends it after logout; empty: the provider decides
+	Scopes        []string // must name openid; empty: openid alone
+
+	HTTPClient *http.Client  // nil: a default. Its transport is used, its redirect policy, jar and timeout are not
+	Timeout    time.Duration // of each call to the provider; 0: 10s
+	ClockSkew  time.Duration // how far the provider's clock may be off; 0: 30s, at most 10m
+
+	Log *slog.Logger     // nil discards
+	Now func() time.Time // nil: time.Now
+}
+
+// Provider is the relying party's view of one provider. It is safe for
+// concurrent use.
+type Provider struct {
+	issuer, clientID           string
+	clientSecret               secret.String
+	clientAuth                 string
+	redirectURL, postLogoutURL string
+	scopes                     []string
+	timeout, skew              time.Duration
+	log                        *slog.Logger
+	now                        func() time.Time
+
+	documents *http.Client // discovery and keys
+	endpoints *http.Client // token and revocation: these requests carry secrets
+
+	known   atomic.Pointer[metadata] // the last good metadata
+	failure atomic.Pointer[error]    // why the last discovery failed; nil after one that worked
+}
+
+// New checks c and returns a Provider that knows nothing of its provider yet:
+// Run or Discover find out. All problems of c come back joined.
+func New(c Config) (*Provider, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	p := &Provider{
+		issuer: c.Issuer, clientID: c.ClientID, clientSecret: c.ClientSecret, clientAuth: c.ClientAuth,
+		redirectURL: c.RedirectURL, postLogoutURL: c.PostLogoutURL, scopes: slices.Clone(c.Scopes),
+		timeout: c.Timeout, skew: c.ClockSkew, log: c.Log, now: c.Now,
+	}
+	if p.clientAuth == "" {
+		p.clientAuth = authBasic
+	}
+	if len(p.scopes) == 0 {
+		p.scopes = []string{"openid"}
+	}
+	if p.timeout == 0 {
+		p.timeout = defaultTimeout
+	}
+	if p.skew == 0 {
+		p.skew = defaultClockSkew
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	p.documents, p.endpoints = clients(c.HTTPClient, p.timeout)
+	return p, nil
+}
+
+func (c Config) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("rp: "+format, args...)) }
+	if err := checkURL(c.Issuer, true); err != nil {
+		bad("issuer: %w", err)
+	} else if strings.Contains(c.Issuer, "?") { // OIDC Discovery §3: no query
+		bad("issuer: has a query")
+	}
+	if c.ClientID == "" {
+		bad("client id: empty")
+	}
+	if c.ClientSecret.Empty() {
+		bad("client secret: empty, and a BFF is a confidential client")
+	}
+	if c.ClientAuth != "" && c.ClientAuth != authBasic && c.ClientAuth != authPost {
+		bad("client auth: %q is neither %s nor %s", c.ClientAuth, authBasic, authPost)
+	}
+	if err := checkURL(c.RedirectURL, true); err != nil {
+		bad("redirect url: %w", err)
+	}
+	if c.PostLogoutURL != "" {
+		if err := checkURL(c.PostLogoutURL, true); err != nil {
+			bad("post logout url: %w", err)
+		}
+	}
+	if len(c.Scopes) > 0 && !slices.Contains(c.Scopes, "openid") {
+		bad("scopes: openid is missing") // OIDC Core §3.1.2.1
+	}
+	for _, scope := range c.Scopes {
+		if !isScope(scope) {
+			bad("scopes: %q is not a scope", scope)
+		}
+	}
+	if c.Timeout < 0 {
+		bad("timeout: negative")
+	}
+	if c.ClockSkew < 0 || c.ClockSkew > maxClockSkew {
+		bad("clock skew: not between 0 and %s", maxClockSkew)
+	}
+	return errors.Join(errs...)
+}
+
+// checkURL accepts an absolute https URL without user and fragment; plain http
+// only where plain says so, and there only on a loopback host.
+func checkURL(raw string, plain bool) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return errors.New("not a URL") // err repeats the input, which may hold a password
+	case u.Host == "" || u.Hostname() == "" || u.Opaque != "":
+		return errors.New("not an absolute URL")
+	case u.User != nil:
+		return errors.New("names a user")
+	case strings.Contains(raw, "#"):
+		return errors.New("has a fragment")
+	case u.Scheme == "https", u.Scheme == "http" && plain && isLoopback(u.Hostname()):
+		return nil
+	}
+	return errors.New("neither https nor http on a loopback host")
+}
+
+// isLoopback reports whether host never leaves the machine (RFC 6761 §6.3).
+func isLoopback(host string) bool {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr.IsLoopback()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// isScope reports whether s is one scope-token (RFC 6749 §3.3).
+func isScope(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c == '"' || c == '\\' || c > '~' {
+			return false
+		}
+	}
+	return s != ""
+}

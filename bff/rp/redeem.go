@@ -1,0 +1,44 @@
+package rp
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"cloakroom/bff/secret"
+	"cloakroom/shared/problem"
+)
+
+// Redeem ends the sign-in that pending began. query is the callback's, decoded
+// once. It gives an identity only together with an ID token that stood every
+// check; on any error there is neither identity nor token.
+func (p *Provider) Redeem(ctx context.Context, pending Pending, query url.Values) (Identity, Tokens, error) {
+	const verb = "redeem"
+	provider, err := p.metadata()
+	if err != nil {
+		return Identity{}, Tokens{}, err
+	}
+	code, err := p.code(provider, pending, query)
+	if err != nil {
+		return Identity{}, Tokens{}, err
+	}
+	asked := p.now()
+	response, err := p.exchange(ctx, provider, code, pending.Verifier)
+	if err != nil {
+		return Identity{}, Tokens{}, err
+	}
+	got, err := tokens(verb, response, asked, p.scopes)
+	if err != nil {
+		return Identity{}, Tokens{}, err
+	}
+	raw, ok := response.Extra("id_token").(string)
+	if !ok || raw == "" { // OIDC Core §3.1.3.3
+		return Identity{}, Tokens{}, fail(problem.TokenResponse, verb, errors.New("id_token is missing"))
+	}
+	claims, err := p.verify(ctx, provider, raw, got.Access, p.expect(pending.Nonce, true))
+	if err != nil {
+		return Identity{}, Tokens{}, err
+	}
+	got.ID = secret.New(raw)
+	return p.identity(ctx, claims), got, nil
+}
