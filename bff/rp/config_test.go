@@ -66,3 +66,15 @@ func TestPlainHTTPIsAllowedOnLoopback(t *testing.T) {
 		}
 	}
 }
+
+func TestPlainHTTPElsewhereNeedsItsSwitch(t *testing.T) {
+	c, _ := newIDP().config()
+	c.Issuer, c.RedirectURL, c.PostLogoutURL = "http://idp.internal:8080", "http://app.internal/bff/callback", "http://app.internal/"
+	if _, err := rp.New(c); err == nil {
+		t.Error("accepted without the switch")
+	}
+	c.InsecureHTTP = true
+	if _, err := rp.New(c); err != nil {
+		t.Error(err)
+	}
+}

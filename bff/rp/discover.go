@@ -162,7 +162,7 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 		if member.url == "" && !member.required {
 			continue
 		}
-		if err := checkURL(member.url, p.isPlain()); err != nil {
+		if err := checkURL(member.url, p.endpointsPlain); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", member.name, err))
 		}
 	}
@@ -180,13 +180,6 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 	}
 	found.keys = p.keySet(found.jwksURL)
 	return found, nil
-}
-
-// isPlain reports whether the issuer itself is reached over http: only then may
-// its endpoints be, or they would give away what https protects.
-func (p *Provider) isPlain() bool {
-	u, err := url.Parse(p.issuer)
-	return err == nil && u.Scheme == "http"
 }
 
 // keySet keeps the one in use, with its cached keys, as long as the address

@@ -32,7 +32,7 @@ const (
 type Config struct {
 	// Issuer is the provider's identity. It is compared byte by byte with what
 	// discovery, ID tokens and authorization responses say. https, or http on
-	// a loopback host.
+	// a loopback host, or InsecureHTTP.
 	Issuer       string
 	ClientID     string
 	ClientSecret secret.String // required: a BFF is a confidential client (BBA-1)
@@ -41,6 +41,10 @@ type Config struct {
 	RedirectURL   string   // where the provider sends the browser back to
 	PostLogoutURL string   // where it sends it after logout; empty: the provider decides
 	Scopes        []string // must name openid; empty: openid alone
+
+	// InsecureHTTP lets the addresses above, and then the provider's endpoints,
+	// be plain http on any host. Tokens travel in clear.
+	InsecureHTTP bool
 
 	HTTPClient *http.Client  // nil: a default. Its transport is used, its redirect policy, jar and timeout are not
 	Timeout    time.Duration // of each call to the provider; 0: 10s
@@ -57,6 +61,7 @@ type Provider struct {
 	clientSecret               secret.String
 	clientAuth                 string
 	redirectURL, postLogoutURL string
+	endpointsPlain             plainHTTP // where the endpoints may be http
 	scopes                     []string
 	timeout, skew              time.Duration
 	log                        *slog.Logger
@@ -79,6 +84,11 @@ func New(c Config) (*Provider, error) {
 		issuer: c.Issuer, clientID: c.ClientID, clientSecret: c.ClientSecret, clientAuth: c.ClientAuth,
 		redirectURL: c.RedirectURL, postLogoutURL: c.PostLogoutURL, scopes: slices.Clone(c.Scopes),
 		timeout: c.Timeout, skew: c.ClockSkew, log: c.Log, now: c.Now,
+	}
+	if strings.HasPrefix(c.Issuer, "http:") {
+		// Only where the issuer itself is plain may its endpoints be: else they
+		// would give away what https protects.
+		p.endpointsPlain = c.plain()
 	}
 	if p.clientAuth == "" {
 		p.clientAuth = authBasic
@@ -105,7 +115,7 @@ func New(c Config) (*Provider, error) {
 func (c Config) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("rp: "+format, args...)) }
-	if err := checkURL(c.Issuer, true); err != nil {
+	if err := checkURL(c.Issuer, c.plain()); err != nil {
 		bad("issuer: %w", err)
 	} else if strings.Contains(c.Issuer, "?") { // OIDC Discovery §3: no query
 		bad("issuer: has a query")
@@ -119,11 +129,11 @@ func (c Config) check() error {
 	if c.ClientAuth != "" && c.ClientAuth != authBasic && c.ClientAuth != authPost {
 		bad("client auth: %q is neither %s nor %s", c.ClientAuth, authBasic, authPost)
 	}
-	if err := checkURL(c.RedirectURL, true); err != nil {
+	if err := checkURL(c.RedirectURL, c.plain()); err != nil {
 		bad("redirect url: %w", err)
 	}
 	if c.PostLogoutURL != "" {
-		if err := checkURL(c.PostLogoutURL, true); err != nil {
+		if err := checkURL(c.PostLogoutURL, c.plain()); err != nil {
 			bad("post logout url: %w", err)
 		}
 	}
@@ -144,9 +154,26 @@ func (c Config) check() error {
 	return errors.Join(errs...)
 }
 
-// checkURL accepts an absolute https URL without user and fragment; plain http
-// only where plain says so, and there only on a loopback host.
-func checkURL(raw string, plain bool) error {
+// plainHTTP says where http will do instead of https.
+type plainHTTP int
+
+const (
+	never plainHTTP = iota
+	onLoopback
+	anywhere
+)
+
+// plain is where c lets its own addresses be http.
+func (c Config) plain() plainHTTP {
+	if c.InsecureHTTP {
+		return anywhere
+	}
+	return onLoopback
+}
+
+// checkURL accepts an absolute https URL without user and fragment, and plain
+// http where plain allows it.
+func checkURL(raw string, plain plainHTTP) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
@@ -157,7 +184,8 @@ func checkURL(raw string, plain bool) error {
 		return errors.New("names a user")
 	case strings.Contains(raw, "#"):
 		return errors.New("has a fragment")
-	case u.Scheme == "https", u.Scheme == "http" && plain && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && plain == anywhere,
+		u.Scheme == "http" && plain == onLoopback && isLoopback(u.Hostname()):
 		return nil
 	}
 	return errors.New("neither https nor http on a loopback host")
