@@ -1,0 +1,195 @@
+package config
+
+import (
+	"crypto/tls"
+	"encoding/base64"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cloakroom/bff/secret"
+)
+
+// check applies the rules that need more than one value's type. An empty value
+// that is required has been reported already, so rules pass over it.
+func (d *decoder) check(c *Config) {
+	d.checkPublicURL(c)
+	d.checkListeners(c)
+	d.checkTLS(c.TLS)
+	d.checkProvider(c)
+	d.checkSession(&c.Session)
+	d.checkRoutes(c.API)
+	d.checkSPA(c.SPA)
+}
+
+func (d *decoder) checkListeners(c *Config) {
+	d.checkAddress("listen", c.Listen)
+	d.checkAddress("admin_listen", c.AdminListen)
+	if !d.ok("listen", "admin_listen") {
+		return
+	}
+	host, port, _ := net.SplitHostPort(c.Listen)
+	adminHost, adminPort, _ := net.SplitHostPort(c.AdminListen)
+	overlap := host == adminHost || isWildcard(host) || isWildcard(adminHost)
+	if port == adminPort && port != "0" && overlap {
+		d.fail("admin_listen", "must differ from listen")
+	}
+}
+
+// checkAddress wants host:port with a number. Port 0 lets the system choose.
+func (d *decoder) checkAddress(key, address string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		d.fail(key, "must be host:port, as 127.0.0.1:8080 or [::1]:8080")
+		return
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		d.fail(key, "must end in a port number from 0 to 65535")
+	}
+	if strings.ContainsAny(host, " /@") {
+		d.fail(key, "must start with an address or a host name")
+	}
+}
+
+func isWildcard(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
+
+func (d *decoder) checkTLS(t TLS) {
+	switch {
+	case t.CertFile == "" && t.KeyFile == "":
+		return
+	case t.CertFile == "":
+		d.fail("tls.cert_file", "is required beside key_file")
+		return
+	case t.KeyFile == "":
+		d.fail("tls.key_file", "is required beside cert_file")
+		return
+	}
+	cert, err := readNamed(t.CertFile)
+	if err != nil {
+		d.fail("tls.cert_file", err.Error())
+	}
+	key, err := readNamed(t.KeyFile)
+	if err != nil {
+		d.fail("tls.key_file", err.Error())
+	}
+	if !d.ok("tls.cert_file", "tls.key_file") {
+		return
+	}
+	if _, err := tls.X509KeyPair(cert, key); err != nil {
+		d.fail("tls.cert_file", "is no certificate in PEM that fits key_file")
+	}
+}
+
+func (d *decoder) checkProvider(c *Config) {
+	p := c.Provider
+	d.checkIssuer(p.Issuer, c.InsecureHTTP)
+	// RFC 6749 appendix A.1 and A.2: both are printable ASCII.
+	if !isPrintable(p.ClientID) {
+		d.fail("provider.client_id", "must be printable ASCII (RFC 6749 appendix A.1)")
+	}
+	if !isPrintable(p.ClientSecret.Reveal()) {
+		d.fail("provider.client_secret", "must be one line of printable ASCII (RFC 6749 appendix A.2)")
+	}
+	for i, scope := range p.Scopes {
+		key := "provider.scopes[" + strconv.Itoa(i) + "]"
+		switch {
+		case !isScope(scope):
+			d.fail(key, "must be printable ASCII without space, quote or backslash (RFC 6749 §3.3)")
+		case slices.Index(p.Scopes, scope) < i && scope != "":
+			d.fail(key, "is listed twice")
+		}
+	}
+	if d.ok("provider", "provider.scopes") && !slices.Contains(p.Scopes, "openid") {
+		d.fail("provider.scopes", "must contain openid (OIDC Core §3.1.2.1)")
+	}
+}
+
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < 0x20 || c > 0x7e })
+}
+
+func isScope(s string) bool { return isPrintable(s) && !strings.ContainsAny(s, ` "\`) }
+
+// minSessionBytes is the least that store memory can work with.
+const minSessionBytes = 1 << 20
+
+func (d *decoder) checkSession(s *Session) {
+	if d.ok("session", "session.max_bytes") && s.MaxBytes < minSessionBytes {
+		d.fail("session.max_bytes", "must be at least 1MiB")
+	}
+	if !d.ok("session") {
+		return
+	}
+	if d.ok("session.idle_timeout") && s.IdleTimeout < time.Second {
+		d.fail("session.idle_timeout", "must be at least 1s")
+	}
+	if d.ok("session.idle_timeout", "session.absolute_timeout") && s.IdleTimeout > s.AbsoluteTimeout {
+		d.fail("session.idle_timeout", "must not be longer than session.absolute_timeout")
+	}
+	for i := range s.Keys {
+		d.checkKey(s.Keys, i)
+	}
+}
+
+var keyID = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+
+// minKeyBytes is the least a key of the ring may hold.
+const minKeyBytes = 32
+
+// checkKey checks one key and replaces the base64 in it by what it stands for.
+func (d *decoder) checkKey(keys []Key, i int) {
+	path := "session.keys[" + strconv.Itoa(i) + "]"
+	key := &keys[i]
+	if key.ID != "" && !keyID.MatchString(key.ID) {
+		d.fail(path+".id", "must be 1 to 32 of a-z, 0-9 and hyphen")
+	}
+	if key.ID != "" && slices.ContainsFunc(keys[:i], func(k Key) bool { return k.ID == key.ID }) {
+		d.fail(path+".id", "is the id of an earlier key")
+	}
+	if key.Secret.Empty() {
+		return
+	}
+	raw, ok := decodeBase64(key.Secret.Reveal())
+	switch {
+	case !ok:
+		d.fail(path+".secret", "must be base64: standard, or URL-safe without padding")
+	case len(raw) < minKeyBytes:
+		d.fail(path+".secret", "must stand for at least 32 bytes")
+	}
+	key.Secret = secret.New(string(raw))
+}
+
+func decodeBase64(text string) ([]byte, bool) {
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding.Strict(), base64.RawURLEncoding.Strict()} {
+		// The decoder skips line ends; a key has none.
+		if raw, err := encoding.DecodeString(text); err == nil && !strings.ContainsAny(text, "\r\n") {
+			return raw, true
+		}
+	}
+	return nil, false
+}
+
+func (d *decoder) checkSPA(s SPA) {
+	if s.Dir != "" {
+		info, err := os.Stat(s.Dir)
+		switch {
+		case err != nil:
+			d.fail("spa.dir", reason(err).Error())
+		case !info.IsDir():
+			d.fail("spa.dir", "is not a folder")
+		}
+	}
+	if s.DevServer != nil {
+		d.checkDevServer(s.DevServer)
+	}
+	if s.Dir != "" && s.DevServer != nil {
+		d.fail("spa.dev_server", "is given beside dir; give one of them")
+	}
+}

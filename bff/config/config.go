@@ -1,0 +1,185 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"cloakroom/bff/secret"
+)
+
+// Config is a whole, checked configuration. Load and Parse make it; what they
+// return has its defaults filled in and keeps every rule of this package.
+//
+// The tags are the schema: key is the YAML name, default its value when absent
+// (a list as YAML), required refuses absence and emptiness, oneof lists the
+// values, later lists keys or values that this version refuses by name, and
+// doc is the meaning in the reference table.
+type Config struct {
+	// PublicURL is the origin the browser sees: scheme and host, lower-case,
+	// without the scheme's own port. Cookies, the redirect URI and the Host
+	// check come from it.
+	PublicURL *url.URL `key:"public_url" required:"true" doc:"Origin the browser sees; cookies, redirect URI and Host check come from it. Plain http only for localhost, *.localhost and loopback addresses."`
+
+	// Listen is the host:port of the public listener.
+	Listen string `key:"listen" default:"127.0.0.1:8080" required:"true" doc:"Address of the public listener."`
+
+	// AdminListen is the host:port of health and metrics. It differs from
+	// Listen and must not be reachable from outside.
+	AdminListen string `key:"admin_listen" default:"127.0.0.1:9090" required:"true" doc:"Address of health and metrics; never public."`
+
+	// InsecureHTTP lets PublicURL and Provider.Issuer be plain http on hosts
+	// that are not loopback.
+	InsecureHTTP bool `key:"insecure_http" default:"false" doc:"Permits plain http where https is required. Cookies and tokens then travel in clear."`
+
+	// TLS of the public listener.
+	TLS TLS `key:"tls"`
+
+	// TrustedProxies are the peers whose X-Forwarded-* headers count; empty
+	// means nobody's do.
+	TrustedProxies []netip.Prefix `key:"trusted_proxies" default:"[]" doc:"CIDRs of the peers whose X-Forwarded-* headers count."`
+
+	// Provider is the OpenID Provider that signs users in.
+	Provider Provider `key:"provider" later:"client_key_file par dpop resource"`
+
+	// Session says where sessions live and for how long.
+	Session Session `key:"session" later:"url cookie_format cluster near_cache"`
+
+	// API is the route table. What it does not list is not proxied.
+	API []Route `key:"api" default:"[]" doc:"Route table of the proxy. What is not listed is not proxied; the longest path wins."`
+
+	// SPA says which application is served.
+	SPA SPA `key:"spa"`
+
+	// Log shapes the log.
+	Log Log `key:"log"`
+}
+
+// TLS names the certificate of the public listener. Both files are given, or
+// neither, and then TLS ends in front of this server.
+type TLS struct {
+	// CertFile is a PEM certificate chain, leaf first.
+	CertFile string `key:"cert_file" default:"" doc:"PEM certificate chain, leaf first. Empty: TLS ends in front of this server."`
+	// KeyFile is the PEM private key of the leaf.
+	KeyFile string `key:"key_file" default:"" doc:"PEM private key of the certificate."`
+}
+
+// Enabled reports whether the public listener speaks TLS itself.
+func (t TLS) Enabled() bool { return t.CertFile != "" }
+
+// Provider is an OpenID Provider and this client's registration there.
+type Provider struct {
+	// Issuer is kept as written: discovery and ID tokens must repeat it
+	// exactly (OIDC Discovery §4.3).
+	Issuer string `key:"issuer" required:"true" doc:"Issuer identifier of the OpenID Provider, exactly as its discovery document says."`
+	// ClientID of the registration.
+	ClientID string `key:"client_id" required:"true" doc:"Client ID of the registration there."`
+	// ClientSecret of the registration; never empty.
+	ClientSecret secret.String `key:"client_secret" required:"true" doc:"Client secret of the registration."`
+	// ClientAuth is how the token endpoint learns the secret.
+	ClientAuth ClientAuth `key:"client_auth" default:"client_secret_basic" oneof:"client_secret_basic client_secret_post" later:"private_key_jwt" doc:"How the client proves itself at the token endpoint."`
+	// Scopes asked for at sign-in; openid is among them, none is twice.
+	Scopes []string `key:"scopes" default:"[openid, profile, email, offline_access]" doc:"Scopes asked for; openid must be among them, offline_access brings a refresh token."`
+}
+
+// ClientAuth is a client authentication method (OIDC Core §9).
+type ClientAuth string
+
+// The client authentication methods.
+const (
+	ClientSecretBasic ClientAuth = "client_secret_basic"
+	ClientSecretPost  ClientAuth = "client_secret_post"
+)
+
+// Session says where sessions live and for how long.
+type Session struct {
+	// Store is StoreMemory.
+	Store string `key:"store" default:"memory" oneof:"memory" later:"file redis memcached postgres mysql sqlite mongodb nats cookie" doc:"Where session records are kept."`
+	// MaxBytes bounds the memory of store memory; at least 1 MiB.
+	MaxBytes int64 `key:"max_bytes" default:"256MiB" doc:"Most memory that store memory takes: bytes, or with KiB, MiB, GiB; at least 1MiB."`
+	// IdleTimeout ends a session that nobody uses; at least one second, at
+	// most AbsoluteTimeout.
+	IdleTimeout time.Duration `key:"idle_timeout" default:"30m" doc:"A session unused for this long ends."`
+	// AbsoluteTimeout ends a session however much it is used.
+	AbsoluteTimeout time.Duration `key:"absolute_timeout" default:"12h" doc:"A session this old ends, used or not."`
+	// Keys is the key ring: the first seals, all open. Empty means that a key
+	// is made at start and sessions end with the process.
+	Keys []Key `key:"keys" default:"[]" doc:"Key ring. The first key seals, all open; make one with cloakroom keygen. Empty: made at start, so sessions end at restart."`
+}
+
+// StoreMemory keeps sessions in this process.
+const StoreMemory = "memory"
+
+// Key is one key of the ring.
+type Key struct {
+	// ID is written beside what the key sealed: 1 to 32 of a-z, 0-9, hyphen,
+	// unique in the ring.
+	ID string `key:"id" required:"true" doc:"Name of the key: 1 to 32 of a-z, 0-9 and hyphen, unique."`
+	// Secret holds the decoded bytes, at least 32, not the base64 of the file.
+	Secret secret.String `key:"secret" required:"true" doc:"At least 32 random bytes in base64 (standard, or unpadded URL-safe)."`
+}
+
+// Route proxies everything below one path to one upstream.
+type Route struct {
+	// Path starts and ends with a slash and is canonical.
+	Path string `key:"path" required:"true" doc:"Path prefix, starting and ending with a slash."`
+	// Upstream is an absolute URL whose path ends with a slash; it replaces
+	// Path.
+	Upstream *url.URL `key:"upstream" required:"true" doc:"Absolute http or https URL ending with a slash; it replaces the path prefix."`
+	// Methods that pass, upper-case; GET brings HEAD.
+	Methods []string `key:"methods" default:"[GET, POST, PUT, PATCH, DELETE]" doc:"Methods that pass; GET brings HEAD."`
+	// Auth says what a session means to the route.
+	Auth Auth `key:"auth" default:"required" oneof:"required optional none" doc:"required: no session, no call. optional: the token is added when there is one. none: it never is."`
+	// Timeout is how long the upstream may take until its response headers.
+	Timeout time.Duration `key:"timeout" default:"30s" doc:"How long the upstream may take until its response headers."`
+}
+
+// Auth says what a session means to a route.
+type Auth string
+
+// The kinds of Auth.
+const (
+	AuthRequired Auth = "required" // no session, no call
+	AuthOptional Auth = "optional" // the token goes along when there is one
+	AuthNone     Auth = "none"     // the token never goes along
+)
+
+// SPA says which application is served: the embedded one when both are empty.
+type SPA struct {
+	// Dir is a folder of built files.
+	Dir string `key:"dir" default:"" doc:"Folder with a built SPA. Empty, like dev_server: the embedded one."`
+	// DevServer is the loopback http origin of a development server, or nil.
+	DevServer *url.URL `key:"dev_server" default:"" doc:"Loopback http origin of a development server."`
+}
+
+// Log shapes the log.
+type Log struct {
+	// Level is the lowest level that is written.
+	Level slog.Level `key:"level" default:"info" oneof:"debug info warn error" doc:"Lowest level that is logged."`
+	// Format is LogJSON or LogText.
+	Format string `key:"format" default:"json" oneof:"json text" doc:"Shape of a log line."`
+}
+
+// The log formats.
+const (
+	LogJSON = "json"
+	LogText = "text"
+)
+
+// Origin is PublicURL as browsers write it in an Origin header.
+func (c *Config) Origin() string { return c.PublicURL.Scheme + "://" + c.PublicURL.Host }
+
+// Warnings says, one sentence each, what is weaker than it should be: every
+// insecure_* key that is on, and a missing key ring. They are logged at every
+// start.
+func (c *Config) Warnings() []string {
+	var warnings []string
+	if c.InsecureHTTP {
+		warnings = append(warnings, "insecure_http is on: cookies and tokens may travel in clear")
+	}
+	if len(c.Session.Keys) == 0 {
+		warnings = append(warnings, "session.keys is empty: a key is made at start and every session ends at restart")
+	}
+	return warnings
+}
