@@ -1,0 +1,7 @@
+package api
+
+// The parsers, for fuzzing.
+var (
+	ParsePage     = parsePage
+	ParseNewOrder = parseNewOrder
+)

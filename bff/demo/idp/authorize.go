@@ -1,0 +1,68 @@
+package idp
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// paramResource may come several times (RFC 8707 §2); no other parameter may.
+const paramResource = "resource"
+
+// VerifyAuthRequest runs before the redirect URI is known to be good, so its
+// refusals are shown and not sent.
+func (s server) VerifyAuthRequest(ctx context.Context, r *op.Request[oidc.AuthRequest]) (*op.ClientRequest[oidc.AuthRequest], error) {
+	for name, values := range r.Form {
+		if len(values) > 1 && name != paramResource {
+			return nil, oidc.ErrInvalidRequest().WithDescription("a parameter was sent twice") // RFC 6749 §3.1
+		}
+	}
+	return s.legacy.VerifyAuthRequest(ctx, r)
+}
+
+// Authorize runs with a registered redirect URI: its refusals reach the client.
+func (s server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequest]) (*op.Redirect, error) {
+	if err := s.p.checkAuthorize(r); err != nil {
+		return nil, err
+	}
+	return s.legacy.Authorize(ctx, r)
+}
+
+func (p *Provider) checkAuthorize(r *op.ClientRequest[oidc.AuthRequest]) error {
+	request := r.Data
+	switch {
+	case r.Form.Has("request_uri"):
+		return &oidc.Error{ErrorType: "request_uri_not_supported"} // OIDC Core §6.2
+	case request.ResponseMode != "" && request.ResponseMode != oidc.ResponseModeQuery:
+		return oidc.ErrInvalidRequest().WithDescription("only response_mode query is supported")
+	case !slices.Contains(request.Scopes, oidc.ScopeOpenID):
+		return oidc.ErrInvalidScope().WithDescription("scope openid is missing")
+	case request.CodeChallenge == "":
+		return oidc.ErrInvalidRequest().WithDescription("code_challenge missing") // RFC 7636 §4.4.1
+	case request.CodeChallengeMethod != oidc.CodeChallengeMethodS256:
+		return oidc.ErrInvalidRequest().WithDescription("code_challenge_method must be S256")
+	}
+	if sum, err := base64.RawURLEncoding.Strict().DecodeString(request.CodeChallenge); err != nil || len(sum) != 32 {
+		return oidc.ErrInvalidRequest().WithDescription("code_challenge is not a SHA-256 in base64url")
+	}
+	for _, resource := range r.Form[paramResource] {
+		if resource != p.cfg.Audience {
+			return &oidc.Error{ErrorType: oidc.InvalidTarget} // RFC 8707 §2
+		}
+	}
+	return nil
+}
+
+// knownScopes drops what op would carry along without this provider knowing it.
+func (p *Provider) knownScopes(asked []string) []string {
+	var scopes []string
+	for _, known := range p.cfg.scopeWords() {
+		if slices.Contains(asked, known.Name) {
+			scopes = append(scopes, known.Name)
+		}
+	}
+	return scopes
+}

@@ -1,0 +1,493 @@
+package login_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"cloakroom/bff/login"
+	"cloakroom/bff/respond"
+	"cloakroom/bff/secret"
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/memory"
+	"cloakroom/shared"
+	"cloakroom/shared/problem"
+)
+
+const providerURL = "https://idp.example"
+
+// provider says yes to everything, unless told otherwise.
+type provider struct {
+	states  int
+	fail    error
+	revoked []string
+	hints   []string
+	noEnd   bool
+}
+
+func (p *provider) Begin(_ context.Context, prompt string) (string, login.Pending, error) {
+	if p.fail != nil {
+		return "", login.Pending{}, p.fail
+	}
+	p.states++
+	state := strings.Repeat("s", p.states)
+	return providerURL + "/authorize?" + url.Values{"state": {state}, "prompt": {prompt}}.Encode(),
+		login.Pending{State: state, Nonce: "n", Verifier: "v"}, nil
+}
+
+func (p *provider) Redeem(_ context.Context, pending login.Pending, query url.Values) (session.Session, error) {
+	if p.fail != nil {
+		return session.Session{}, p.fail
+	}
+	if query.Get("state") != pending.State {
+		return session.Session{}, problem.New(problem.LoginStateInvalid, nil)
+	}
+	return session.Session{
+		Issuer: providerURL, Subject: "alice", SID: "sid-1", Claims: []byte(`[{"type":"sub","value":"alice"}]`),
+		Tokens: session.Tokens{
+			Access: secret.New("the-access-token"), Refresh: secret.New("the-refresh-token"), ID: secret.New("the-id-token"),
+			AccessExpires: time.Now().Add(time.Minute),
+		},
+	}, nil
+}
+
+func (p *provider) Revoke(_ context.Context, t session.Tokens) error {
+	p.revoked = append(p.revoked, t.Refresh.Reveal())
+	return p.fail
+}
+
+func (p *provider) EndSessionURL(idToken secret.String, state string) (string, bool) {
+	p.hints = append(p.hints, idToken.Reveal())
+	return providerURL + "/end?" + url.Values{"state": {state}}.Encode(), !p.noEnd
+}
+
+// visitor is a browser before the endpoints.
+type visitor struct {
+	*testing.T
+	provider *provider
+	store    *stoppableStore
+	http     *http.Client
+	base     string
+	passed   time.Duration
+}
+
+func newVisitor(t *testing.T) *visitor {
+	t.Helper()
+	v := &visitor{T: t, provider: &provider{}}
+	now := func() time.Time { return time.Now().Add(v.passed) }
+	kept, err := memory.New(memory.Config{Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.store = &stoppableStore{Store: kept}
+	keys := session.EphemeralKeyRing()
+	sessions, err := session.New(v.store, session.Config{
+		Keys: keys, Now: now, Lifetimes: session.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoints, err := login.New(login.Config{
+		Desk:     session.Desk{Cookie: session.Cookie{Name: shared.CookieName}, Sessions: sessions},
+		Provider: v.provider, Keys: keys, StoreName: "memory", Now: now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer respond.Responder
+	mux := http.NewServeMux()
+	for path, handler := range map[string]respond.Func{
+		shared.PathLogin: endpoints.Login, shared.PathCallback: endpoints.Callback, shared.PathUser: endpoints.User,
+		shared.PathInspect: endpoints.Inspect, shared.PathLogout: endpoints.Logout, shared.PathSignedOut: endpoints.SignedOut,
+	} {
+		mux.Handle("GET "+path, answer.Handler(handler))
+	}
+	server := httptest.NewTLSServer(mux)
+	t.Cleanup(server.Close)
+	v.base = server.URL
+	v.http = server.Client()
+	v.http.Jar, err = cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return v
+}
+
+type stoppableStore struct {
+	session.Store
+	down error
+}
+
+func (s *stoppableStore) Get(ctx context.Context, id session.ID) (session.Record, error) {
+	if s.down != nil {
+		return session.Record{}, s.down
+	}
+	return s.Store.Get(ctx, id)
+}
+
+func (s *stoppableStore) Create(ctx context.Context, r session.Record) (session.Version, error) {
+	if s.down != nil {
+		return 0, s.down
+	}
+	return s.Store.Create(ctx, r)
+}
+
+// answer is a response, read.
+type answer struct {
+	*http.Response
+	body []byte
+}
+
+func (v *visitor) get(path string) answer {
+	v.Helper()
+	resp, err := v.http.Get(v.base + path)
+	if err != nil {
+		v.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		v.Fatal(err)
+	}
+	return answer{resp, body}
+}
+
+func (a answer) code() problem.Code {
+	var d problem.Details
+	_ = json.Unmarshal(a.body, &d)
+	return d.Code
+}
+
+func (a answer) location() string { return a.Header.Get("Location") }
+
+// begin starts a sign-in and returns its state.
+func (v *visitor) begin(query string) string {
+	v.Helper()
+	a := v.get(shared.PathLogin + query)
+	u, err := url.Parse(a.location())
+	if a.StatusCode != http.StatusSeeOther || err != nil || u.Host != "idp.example" {
+		v.Fatalf("login: %d to %q: %s", a.StatusCode, a.location(), a.body)
+	}
+	return u.Query().Get("state")
+}
+
+func (v *visitor) signIn() {
+	v.Helper()
+	if a := v.get(shared.PathCallback + "?code=c&state=" + v.begin("")); a.StatusCode != http.StatusSeeOther {
+		v.Fatalf("callback: %d %s", a.StatusCode, a.body)
+	}
+}
+
+// cookies are the names in the jar.
+func (v *visitor) cookies(prefix string) (found []*http.Cookie) {
+	u, _ := url.Parse(v.base)
+	for _, cookie := range v.http.Jar.Cookies(u) {
+		if strings.HasPrefix(cookie.Name, prefix) {
+			found = append(found, cookie)
+		}
+	}
+	return found
+}
+
+func (v *visitor) sessionCookie() string {
+	for _, cookie := range v.cookies(shared.CookieName) {
+		if cookie.Name == shared.CookieName {
+			return cookie.Value
+		}
+	}
+	return ""
+}
+
+func TestSignInLookAroundSignOut(t *testing.T) {
+	v := newVisitor(t)
+	a := v.get(shared.PathCallback + "?code=c&state=" + v.begin("?returnUrl=/orders%3Fpage=2"))
+	if a.StatusCode != http.StatusSeeOther || a.location() != "/orders?page=2" {
+		t.Errorf("callback: %d to %q", a.StatusCode, a.location())
+	}
+	if pending := v.cookies(shared.CookieName + "-login-"); len(pending) != 0 {
+		t.Errorf("transaction cookies are left: %v", pending)
+	}
+
+	a = v.get(shared.PathUser)
+	var claims []shared.Claim
+	if err := json.Unmarshal(a.body, &claims); err != nil || a.StatusCode != 200 || a.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("user: %d %s", a.StatusCode, a.body)
+	}
+	got := map[string]any{}
+	for _, claim := range claims {
+		got[claim.Type] = claim.Value
+	}
+	if got["sub"] != "alice" || got[shared.ClaimLogoutURL] != "/bff/logout?sid=sid-1" || len(got[shared.ClaimSessionState].(string)) != 8 {
+		t.Errorf("claims: %v", got)
+	}
+	if left := got[shared.ClaimSessionExpiresIn].(float64); left < 1795 || left > 1800 {
+		t.Errorf("the session expires in %v s", left)
+	}
+
+	a = v.get(shared.PathInspect)
+	var holdings shared.Holdings
+	if err := json.Unmarshal(a.body, &holdings); err != nil || len(holdings.Tokens) != 3 || holdings.Session.Store != "memory" {
+		t.Errorf("inspect: %d %s", a.StatusCode, a.body)
+	}
+	if strings.Contains(string(a.body), "the-") {
+		t.Errorf("inspect shows a token: %s", a.body)
+	}
+
+	old := v.sessionCookie()
+	a = v.get("/bff/logout?sid=sid-1&returnUrl=/bye")
+	end, _ := url.Parse(a.location())
+	if a.StatusCode != http.StatusSeeOther || end.Host != "idp.example" {
+		t.Fatalf("logout: %d to %q", a.StatusCode, a.location())
+	}
+	if left := v.cookies(shared.CookieName); len(left) != 0 {
+		t.Errorf("cookies are left: %v", left)
+	}
+	if len(v.provider.revoked) != 1 || v.provider.hints[0] != "the-id-token" {
+		t.Errorf("revoked %v, hinted %v", v.provider.revoked, v.provider.hints)
+	}
+	if a := v.get(shared.PathSignedOut + "?state=" + url.QueryEscape(end.Query().Get("state"))); a.location() != "/bye" {
+		t.Errorf("signed out to %q", a.location())
+	}
+	r, _ := http.NewRequest("GET", v.base+shared.PathUser, nil)
+	r.Header.Set("Cookie", shared.CookieName+"="+old)
+	if resp, err := v.http.Do(r); err != nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the old cookie: %v, %v", resp, err)
+	}
+}
+
+func TestASignInAlwaysMakesANewSessionAndRetiresTheOld(t *testing.T) {
+	v := newVisitor(t)
+	v.signIn()
+	first := v.sessionCookie()
+	v.signIn()
+	if second := v.sessionCookie(); second == first || second == "" {
+		t.Fatal("the session ID is the same as before")
+	}
+	replay := func() int {
+		r, _ := http.NewRequest("GET", v.base+shared.PathUser, nil)
+		r.Header.Set("Cookie", shared.CookieName+"="+first)
+		resp, err := v.http.Transport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	if status := replay(); status != 200 {
+		t.Errorf("within the grace the old session answers %d", status)
+	}
+	v.passed = 31 * time.Second
+	if status := replay(); status != 401 {
+		t.Errorf("after the grace the old session answers %d", status)
+	}
+}
+
+func TestTabsSignInSideBySide(t *testing.T) {
+	v := newVisitor(t)
+	states := []string{v.begin("?returnUrl=/a"), v.begin("?returnUrl=/b"), v.begin("?returnUrl=/c")}
+	for i, want := range []string{"/a", "/b", "/c"} {
+		if a := v.get(shared.PathCallback + "?code=c&state=" + states[i]); a.location() != want {
+			t.Errorf("tab %d: %d to %q", i, a.StatusCode, a.location())
+		}
+	}
+}
+
+func TestTransactionsDoNotPileUp(t *testing.T) {
+	v := newVisitor(t)
+	var last string
+	for range 30 {
+		last = v.begin("")
+		v.passed += 2 * time.Second
+		if n := len(v.cookies(shared.CookieName + "-login-")); n > 6 {
+			t.Fatalf("%d transaction cookies", n)
+		}
+	}
+	if a := v.get(shared.PathCallback + "?code=c&state=" + last); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("the newest was forgotten: %s", a.body)
+	}
+}
+
+func TestCallbacksThatMustFail(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		call func(v *visitor) answer
+		want problem.Code
+	}{
+		{"without a state", func(v *visitor) answer { v.begin(""); return v.get("/bff/callback?code=c") }, problem.LoginStateInvalid},
+		{"with a state nobody started", func(v *visitor) answer { v.begin(""); return v.get("/bff/callback?code=c&state=foreign") }, problem.LoginStateInvalid},
+		{"with another browser's state", func(v *visitor) answer {
+			state := v.begin("")
+			v.http.Jar, _ = cookiejar.New(nil)
+			return v.get("/bff/callback?code=c&state=" + state)
+		}, problem.LoginStateInvalid},
+		{"with a state that was used", func(v *visitor) answer {
+			state := v.begin("")
+			v.get("/bff/callback?code=c&state=" + state)
+			return v.get("/bff/callback?code=c&state=" + state)
+		}, problem.LoginStateInvalid},
+		{"with two states", func(v *visitor) answer { return v.get("/bff/callback?code=c&state=x&state=" + v.begin("")) }, problem.ParameterDuplicated},
+		{"with two codes", func(v *visitor) answer { return v.get("/bff/callback?code=c&code=d&state=" + v.begin("")) }, problem.ParameterDuplicated},
+		{"too late", func(v *visitor) answer {
+			state := v.begin("")
+			v.passed = 11 * time.Minute
+			return v.get("/bff/callback?code=c&state=" + state)
+		}, problem.LoginExpired},
+		{"with a transaction of another name", func(v *visitor) answer {
+			a, b := v.begin(""), v.begin("")
+			cookies := v.cookies(shared.CookieName + "-login-")
+			u, _ := url.Parse(v.base)
+			v.http.Jar.SetCookies(u, []*http.Cookie{{Name: cookies[1].Name, Value: cookies[0].Value, Path: "/", Secure: true}})
+			v.http.Jar.SetCookies(u, []*http.Cookie{{Name: cookies[0].Name, Value: cookies[1].Value, Path: "/", Secure: true}})
+			_ = a
+			return v.get("/bff/callback?code=c&state=" + b)
+		}, problem.LoginStateInvalid},
+		{"that the provider spoils", func(v *visitor) answer {
+			state := v.begin("")
+			v.provider.fail = problem.New(problem.IDTokenNonce, errors.New("nonce"))
+			return v.get("/bff/callback?code=c&state=" + state)
+		}, problem.IDTokenNonce},
+		{"while the store is down", func(v *visitor) answer {
+			state := v.begin("")
+			v.store.down = errors.New("connection refused")
+			return v.get("/bff/callback?code=c&state=" + state)
+		}, problem.StoreUnavailable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := newVisitor(t)
+			a := c.call(v)
+			if a.code() != c.want || a.StatusCode != problem.Kinds[c.want].Status {
+				t.Errorf("%d %s, want %s", a.StatusCode, a.body, c.want)
+			}
+			// One that was used did sign in, the first time.
+			if c.name != "with a state that was used" && v.sessionCookie() != "" {
+				t.Error("a session was made")
+			}
+			if c.want == problem.StoreUnavailable && len(v.provider.revoked) != 1 {
+				t.Error("the tokens nobody keeps were not revoked")
+			}
+		})
+	}
+}
+
+func TestLoginRefusesWhatItMust(t *testing.T) {
+	for query, want := range map[string]problem.Code{
+		"?returnUrl=//evil.example":           problem.ReturnURLInvalid,
+		"?returnUrl=https://evil.example":     problem.ReturnURLInvalid,
+		"?returnUrl=/%5Cevil.example":         problem.ReturnURLInvalid,
+		"?returnUrl=/bff/logout":              problem.ReturnURLInvalid,
+		"?returnUrl=/a&returnUrl=/b":          problem.ParameterDuplicated,
+		"?prompt=none&prompt=login":           problem.ParameterDuplicated,
+		"?returnUrl=/%0d%0aSet-Cookie:%20a=b": problem.ParameterInvalid,
+	} {
+		v := newVisitor(t)
+		if a := v.get(shared.PathLogin + query); a.code() != want || len(v.cookies(shared.CookieName)) != 0 {
+			t.Errorf("%s: %d %s, want %s", query, a.StatusCode, a.body, want)
+		}
+	}
+}
+
+func TestTheLongestReturnURLFitsItsCookie(t *testing.T) {
+	v := newVisitor(t)
+	v.signIn() // so that the transaction carries an old ticket too
+	long := "/" + strings.Repeat("a", 1023)
+	if a := v.get(shared.PathCallback + "?code=c&state=" + v.begin("?returnUrl="+long)); a.location() != long {
+		t.Errorf("%d to %q", a.StatusCode, a.location())
+	}
+	if a := v.get(shared.PathLogin + "?returnUrl=" + long + "a"); a.code() != problem.ReturnURLInvalid {
+		t.Errorf("one more: %d %s", a.StatusCode, a.body)
+	}
+}
+
+func TestWhoIsThere(t *testing.T) {
+	v := newVisitor(t)
+	if a := v.get(shared.PathUser); a.code() != problem.SessionRequired || a.StatusCode != 401 {
+		t.Errorf("nobody: %d %s", a.StatusCode, a.body)
+	}
+	var d problem.Details
+	if _ = json.Unmarshal(v.get(shared.PathUser).body, &d); d.LoginURL != shared.PathLogin {
+		t.Errorf("no way to sign in: %+v", d)
+	}
+	v.signIn()
+	if a := v.get(shared.PathUser + "?slide=maybe"); a.code() != problem.ParameterInvalid {
+		t.Errorf("slide=maybe: %d %s", a.StatusCode, a.body)
+	}
+	for range 3 { // watching does not keep the session alive
+		v.passed += 9 * time.Minute
+		if a := v.get(shared.PathUser + "?slide=false"); a.StatusCode != 200 {
+			t.Fatalf("after %v: %s", v.passed, a.body)
+		}
+	}
+	v.passed += 3 * time.Minute
+	if a := v.get(shared.PathUser); a.code() != problem.SessionRequired {
+		t.Errorf("after half an hour of watching: %d %s", a.StatusCode, a.body)
+	}
+	v.signIn()
+	for range 3 { // but use does
+		v.passed += 20 * time.Minute
+		if a := v.get(shared.PathUser); a.StatusCode != 200 {
+			t.Fatalf("in use, after %v: %s", v.passed, a.body)
+		}
+	}
+}
+
+func TestAStoreThatIsDownSignsNobodyOut(t *testing.T) {
+	v := newVisitor(t)
+	v.signIn()
+	ticket := v.sessionCookie()
+	v.store.down = errors.New("connection refused")
+	for _, path := range []string{shared.PathUser, shared.PathInspect, "/bff/logout?sid=sid-1"} {
+		if a := v.get(path); a.code() != problem.StoreUnavailable || a.StatusCode != 503 || a.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
+		}
+	}
+	if v.sessionCookie() != ticket {
+		t.Error("the cookie was taken away")
+	}
+	v.store.down = nil
+	if a := v.get(shared.PathUser); a.StatusCode != 200 {
+		t.Errorf("when the store is back: %s", a.body)
+	}
+}
+
+func TestLogoutIsOnlyForTheSessionsOwnLink(t *testing.T) {
+	for _, query := range []string{"", "?sid=", "?sid=other", "?sid=sid-1&sid=sid-1", "?sid=SID-1"} {
+		v := newVisitor(t)
+		v.signIn()
+		if a := v.get(shared.PathLogout + query); a.StatusCode != 400 {
+			t.Errorf("%q: %d", query, a.StatusCode)
+		}
+		if a := v.get(shared.PathUser); a.StatusCode != 200 {
+			t.Errorf("%q signed the user out", query)
+		}
+	}
+}
+
+func TestLogoutWithoutHelpFromTheProvider(t *testing.T) {
+	v := newVisitor(t)
+	v.signIn()
+	v.provider.fail, v.provider.noEnd = errors.New("down"), true
+	if a := v.get("/bff/logout?sid=sid-1&returnUrl=/bye"); a.location() != "/bye" || len(v.cookies(shared.CookieName)) != 0 {
+		t.Errorf("%d to %q", a.StatusCode, a.location())
+	}
+	if a := v.get("/bff/logout?returnUrl=/again"); a.location() != "/again" {
+		t.Errorf("a second time: %d to %q", a.StatusCode, a.location())
+	}
+}
+
+func TestSignedOutGoesNowhereElse(t *testing.T) {
+	v := newVisitor(t)
+	for _, state := range []string{"", "https://evil.example", "//evil.example", strings.Repeat("A", 5000)} {
+		if a := v.get(shared.PathSignedOut + "?state=" + url.QueryEscape(state)); a.location() != "/" {
+			t.Errorf("%q leads to %q", state, a.location())
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package login
+
+import (
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"cloakroom/bff/guard"
+	"cloakroom/shared"
+	"cloakroom/shared/problem"
+)
+
+// Logout ends the session, first here and then at the provider:
+// GET /bff/logout?sid=&returnUrl=. The sid proves that the link is the
+// session's own, since a foreign page cannot know it.
+func (e *Endpoints) Logout(w http.ResponseWriter, r *http.Request) error {
+	query, err := guard.Params(r, shared.ParamSID, shared.ParamReturnURL)
+	if err != nil {
+		return err
+	}
+	returnURL, err := guard.ReturnURL(query[shared.ParamReturnURL])
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	ticket, s, err := e.config.Desk.Admit(r)
+	if problem.CodeOf(err) == problem.SessionRequired {
+		e.clear(w, r)
+		http.Redirect(w, r, returnURL, http.StatusSeeOther)
+		return nil
+	}
+	if err != nil {
+		return err // the store is down: still signed in, so the cookie stays
+	}
+	if subtle.ConstantTimeCompare([]byte(query[shared.ParamSID]), []byte(s.SID)) != 1 {
+		return problem.New(problem.LogoutMismatch, errors.New("sid differs"))
+	}
+	if err := e.config.Desk.Sessions.Delete(r.Context(), ticket); err != nil {
+		return problem.New(problem.StoreUnavailable, err)
+	}
+	e.config.Observe("signed_out")
+	e.config.Log.LogAttrs(r.Context(), slog.LevelInfo, "signed out", slog.String("session", ticket.ID().Fingerprint()))
+	e.clear(w, r)
+	e.revoke(r.Context(), s.Tokens)
+
+	state, err := e.signedOut.seal(returnURL)
+	if err != nil {
+		return err
+	}
+	if provider, ok := e.config.Provider.EndSessionURL(s.Tokens.ID, state); ok {
+		returnURL = provider
+	}
+	http.Redirect(w, r, returnURL, http.StatusSeeOther)
+	return nil
+}
+
+// SignedOut is where the provider sends the browser after it signed the user
+// out there: GET /bff/signed-out?state=. It goes on to the return address that
+// Logout sealed into state.
+func (e *Endpoints) SignedOut(w http.ResponseWriter, r *http.Request) error {
+	query, err := guard.Params(r, "state")
+	if err != nil {
+		return err
+	}
+	returnURL, ok := e.signedOut.open(query["state"])
+	if !ok {
+		returnURL = "/"
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, returnURL, http.StatusSeeOther)
+	return nil
+}
+
+func (e *Endpoints) clear(w http.ResponseWriter, r *http.Request) {
+	e.config.Desk.Cookie.Clear(w)
+	e.transactions.clear(w, r)
+}

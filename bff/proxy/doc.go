@@ -1,0 +1,12 @@
+// Package proxy forwards API calls of signed-in pages to the listed upstreams,
+// with the access token in the place of the session cookie (BBA-7, BBA-16).
+//
+// It owns the route table, what a request must lose and gain on its way out,
+// and what an answer must lose on its way back. What is not listed is not
+// forwarded. It streams both ways, follows no redirect and caches nothing.
+//
+// It never checks for CSRF (bff/guard), never finds a session (its TokenSource
+// does), never logs a token, a query or a body.
+//
+//	mux -> route -> method -> path -> token -> httputil.ReverseProxy -> upstream
+package proxy

@@ -1,0 +1,182 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+
+	"cloakroom/bff/secret"
+	"cloakroom/shared/problem"
+)
+
+// exchange is one request on its way to the upstream and its answer on the way
+// back. It is the hooks of its own httputil.ReverseProxy, so that what belongs
+// to one request is passed by no side channel.
+type exchange struct {
+	*route
+	w       http.ResponseWriter
+	in      *http.Request
+	path    string // the upstream's, decoded
+	token   secret.String
+	socket  bool // the client opens a WebSocket
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	wait    patience
+	body    *clientBody    // nil when the request has none
+	answer  *http.Response // once it began
+	streams httputil.ReverseProxy
+}
+
+// serve decides about a request and forwards it. Errors it returns come before
+// anything was written.
+func (t *route) serve(w http.ResponseWriter, r *http.Request) error {
+	if !slices.Contains(t.Methods, r.Method) {
+		w.Header().Set("Allow", t.allow)
+		return problem.New(problem.MethodNotAllowed, nil)
+	}
+	path, err := t.upstreamPath(r.URL)
+	if err != nil {
+		return err
+	}
+	if t.proxy.maxBody > 0 && r.ContentLength > t.proxy.maxBody {
+		return problem.New(problem.RequestTooLarge, nil)
+	}
+	token, err := t.findToken(w, r)
+	if err != nil {
+		return err
+	}
+	x := &exchange{route: t, w: w, in: r, path: path, token: token, socket: isWebSocket(r)}
+	x.forward()
+	return nil
+}
+
+// upstreamPath maps the path that was decided about to the one that is sent:
+// what follows Route.Path is appended to Upstream.Path. The server has checked
+// the path before; checking again makes this safe alone (BBA-17).
+func (t *route) upstreamPath(u *url.URL) (string, error) {
+	path, err := t.proxy.checkPath(u)
+	if err != nil {
+		return "", err
+	}
+	rest, below := strings.CutPrefix(path, t.Path)
+	if !below {
+		return "", problem.New(problem.NotFound, nil)
+	}
+	return t.Upstream.Path + rest, nil
+}
+
+// findToken asks for the token as the route wants it. Only "nobody is signed
+// in" lets an optional route go on without: a store that does not answer is
+// not an answer.
+func (t *route) findToken(w http.ResponseWriter, r *http.Request) (secret.String, error) {
+	if t.Auth == None {
+		return secret.String{}, nil
+	}
+	token, err := t.proxy.tokens.Token(w, r)
+	if err != nil {
+		code := problem.CodeOf(err)
+		if t.Auth == Optional && (code == problem.SessionRequired || code == problem.SessionEnded) {
+			return secret.String{}, nil
+		}
+		return secret.String{}, err
+	}
+	if token.Empty() && t.Auth == Required {
+		return secret.String{}, problem.New(problem.SessionRequired, errors.New("proxy: the token source gave an empty token"))
+	}
+	return token, nil
+}
+
+func (x *exchange) forward() {
+	// Cancelled when the client is gone, when the upstream is silent for too
+	// long, and when all is done.
+	x.ctx, x.cancel = context.WithCancelCause(x.in.Context())
+	defer x.cancel(nil)
+	x.wait.limit, x.wait.giveUp = x.Timeout, func() { x.cancel(errSilent) }
+
+	if x.in.ContentLength != 0 {
+		// The answer may begin before the body ends. HTTP/2 always can; a
+		// writer that cannot at all serves what does not need it.
+		_ = http.NewResponseController(x.w).EnableFullDuplex()
+	}
+	x.streams = httputil.ReverseProxy{
+		Rewrite:        x.rewrite,
+		Transport:      x,
+		ModifyResponse: x.receive,
+		ErrorHandler:   x.fail,
+		FlushInterval:  -1, // at once: a stream is only one if it moves
+		BufferPool:     &x.proxy.buffers,
+		ErrorLog:       x.proxy.streamLog,
+	}
+	x.streams.ServeHTTP(x.w, x.in)
+	if x.answer != nil && len(x.answer.Trailer) > 0 {
+		filterTrailer(x.w.Header(), x.answer.Trailer)
+	}
+}
+
+// RoundTrip sends the request and waits for the head of the answer.
+func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
+	hints := &informational{w: x.w, in: x.in}
+	// x.ctx has no trace of ReverseProxy's, which would wipe our headers from
+	// the answer when the upstream sends an informational one.
+	out = out.WithContext(hints.trace(x.ctx))
+	if out.Body != nil {
+		body := out.Body
+		if x.proxy.maxBody > 0 {
+			body = http.MaxBytesReader(x.w, body, x.proxy.maxBody)
+		}
+		x.body = &clientBody{ReadCloser: body, wait: &x.wait}
+		out.Body = x.body
+	}
+	x.wait.start()
+	res, err := x.proxy.transport.RoundTrip(out)
+	hints.stop()
+	x.wait.stop()
+	if err == nil && context.Cause(x.ctx) == errSilent {
+		_ = res.Body.Close()
+		return nil, errSilent
+	}
+	return res, err
+}
+
+// fail answers for an upstream that did not. It is called before anything was
+// written, except after a protocol switch.
+func (x *exchange) fail(w http.ResponseWriter, _ *http.Request, err error) {
+	code := problem.UpstreamUnavailable
+	var known *problem.Error
+	var network net.Error
+	var tooLarge *http.MaxBytesError
+	bodyErr := x.body.failure()
+	switch {
+	case context.Cause(x.ctx) == errSilent:
+		code = problem.UpstreamTimeout
+	case x.answer != nil && x.answer.StatusCode == http.StatusSwitchingProtocols, x.in.Context().Err() != nil:
+		// Nobody is there to read an answer. An aborted connection says so to
+		// every proxy in between, where a return would say 200.
+		x.proxy.log.LogAttrs(x.in.Context(), slog.LevelDebug, "client gone", slog.String("route", x.Path), slog.String("cause", x.redacted(err)))
+		panic(http.ErrAbortHandler)
+	case errors.As(bodyErr, &tooLarge):
+		code = problem.RequestTooLarge
+	case bodyErr != nil:
+		code = problem.BadRequest
+	case errors.As(err, &known):
+		code = known.Code
+	case errors.As(err, &network) && network.Timeout():
+		code = problem.UpstreamTimeout
+	}
+	x.proxy.respond.Error(w, x.in, problem.New(code, errors.New("proxy: forward: "+x.redacted(err))))
+}
+
+// redacted is err's text without the token: a malformed answer is quoted in
+// the error, and may echo what was sent.
+func (x *exchange) redacted(err error) string {
+	if x.token.Empty() {
+		return err.Error()
+	}
+	return strings.ReplaceAll(err.Error(), x.token.Reveal(), secret.Redacted)
+}

@@ -1,0 +1,161 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"cloakroom/shared/problem"
+)
+
+// powers are the headers by which an answer would act on our whole origin, on
+// the browser's future requests, or on a server in front of us. An upstream
+// has no business with any of them.
+var powers = map[string]bool{
+	// Cookies and storage of our origin.
+	"Set-Cookie": true, "Set-Cookie2": true, "Clear-Site-Data": true,
+	"Sec-Session-Registration": true, "Secure-Session-Registration": true, "Set-Login": true,
+	// Code that stays: service workers, and where developer tools fetch from.
+	"Service-Worker-Allowed": true, "Sourcemap": true, "X-Sourcemap": true,
+	// Who may read our answers.
+	"Timing-Allow-Origin": true, // and Access-Control-*, see forbidden
+	// How browsers reach our host later on.
+	"Strict-Transport-Security": true, "Public-Key-Pins": true, "Public-Key-Pins-Report-Only": true,
+	"Expect-Ct": true, "Alt-Svc": true, "Accept-Ch": true, "Critical-Ch": true, "Use-As-Dictionary": true,
+	"Origin-Agent-Cluster": true,
+	// Reports about our users' visits.
+	"Nel": true, "Report-To": true, "Reporting-Endpoints": true, "Content-Security-Policy-Report-Only": true,
+	"Observe-Browsing-Topics": true, "Attribution-Reporting-Register-Source": true, "Attribution-Reporting-Register-Trigger": true,
+	// Navigation that needs no script.
+	"Refresh": true,
+	// Orders to a web server or cache in front of us: files to send, answers to keep.
+	"X-Accel-Redirect": true, "X-Accel-Expires": true, "X-Sendfile": true, "X-Lighttpd-Send-File": true,
+	"Surrogate-Control": true, "Cdn-Cache-Control": true, "Cloudflare-Cdn-Cache-Control": true, // RFC 9213
+}
+
+// wholeInOne is the length in bytes up to which a body of known length is not
+// flushed piece by piece: it ends within what the server would hold back, and
+// head and body then leave in one write. What has no known length is a stream
+// and always flushed.
+const wholeInOne = 2 << 10
+
+// forbidden takes a canonical name.
+func forbidden(name string) bool {
+	return powers[name] || strings.HasPrefix(name, "Access-Control-")
+}
+
+// receive decides what of an answer's head goes on. What we have set on w
+// ourselves, before or since, wins over the upstream's.
+func (x *exchange) receive(res *http.Response) error {
+	if res.StatusCode == http.StatusSwitchingProtocols && !(x.socket && switchesToWebSocket(res.Header)) {
+		return problem.New(problem.UpstreamUnavailable, errors.New("proxy: receive: the upstream switches to a protocol nobody asked for"))
+	}
+	h, ours := res.Header, x.w.Header()
+	for name := range h {
+		if forbidden(name) {
+			delete(h, name)
+		}
+	}
+	h.Del("Trailer") // ReverseProxy announces what follows
+	filterChallenges(h)
+	x.relocate(h, "Location")
+	x.relocate(h, "Content-Location")
+	x.keepPrivate(h)
+	for name := range ours {
+		if name != "Vary" && name != "Cache-Control" {
+			delete(h, name)
+		}
+	}
+	delete(ours, "Cache-Control") // keepPrivate decided
+	x.answer = res
+	if res.ContentLength >= 0 && res.ContentLength <= wholeInOne {
+		x.streams.FlushInterval = 0
+	}
+	return nil
+}
+
+// keepPrivate sees to it that no shared cache keeps an answer which was made
+// for one user. Only the upstream knows whether the browser may keep it; when
+// it does not say so in terms that exclude shared caches, nobody does. Routes
+// without a session serve everyone alike: there its word stands.
+func (x *exchange) keepPrivate(h http.Header) {
+	said := h["Cache-Control"]
+	if x.Auth == None {
+		if len(said) == 0 {
+			h["Cache-Control"] = []string{"no-store"}
+		}
+		return
+	}
+	h.Add("Vary", "Cookie") // RFC 9110 §12.5.5: another ticket, another answer
+	switch directives := parseDirectives(said); {
+	case directives["public"], directives["s-maxage"]:
+	case directives["private"], directives["no-store"]:
+		return
+	case directives["no-cache"]:
+		h["Cache-Control"] = append(said[:len(said):len(said)], "private")
+		return
+	}
+	h["Cache-Control"] = []string{"no-store"}
+	delete(h, "Expires")
+}
+
+// parseDirectives returns the names in Cache-Control (RFC 9111 §5.2). One that
+// is qualified with field names, as in private="x", covers only those fields
+// and does not count; s-maxage counts with its value.
+func parseDirectives(lines []string) map[string]bool {
+	found := map[string]bool{}
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			name, _, qualified := strings.Cut(strings.ToLower(strings.Trim(part, " \t")), "=")
+			if !qualified || name == "s-maxage" {
+				found[name] = true
+			}
+		}
+	}
+	return found
+}
+
+// filterChallenges keeps the challenges that a script may read and drops those
+// a browser answers itself: it would ask the person for a password in our
+// name, and send it to us ever after.
+func filterChallenges(h http.Header) {
+	lines := h["Www-Authenticate"]
+	if len(lines) == 0 {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		scheme, rest, _ := strings.Cut(strings.ToLower(line), " ")
+		if (scheme == "bearer" || scheme == "dpop") && !asksPassword(rest) {
+			kept = append(kept, line)
+		}
+	}
+	delete(h, "Www-Authenticate")
+	if len(kept) > 0 {
+		h["Www-Authenticate"] = kept
+	}
+}
+
+// asksPassword finds a second challenge in the same line, too eagerly rather
+// than too late.
+func asksPassword(rest string) bool {
+	for _, scheme := range []string{"basic", "digest", "negotiate", "ntlm", "mutual", "hoba"} {
+		if strings.Contains(rest, scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// filterTrailer removes from the trailer what the header may not have: a
+// recipient may merge the two (RFC 9110 §6.5). It runs between the end of the
+// body and the end of the handler, when h holds nothing else that is yet to be
+// sent.
+func filterTrailer(h http.Header, trailer http.Header) {
+	for name := range trailer {
+		if canonical := http.CanonicalHeaderKey(name); forbidden(canonical) {
+			delete(h, name)
+			delete(h, http.TrailerPrefix+name)
+		}
+	}
+}
