@@ -1,0 +1,162 @@
+package spa
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+
+	goapp "github.com/maxence-charriere/go-app/v10/pkg/app"
+
+	"cloakroom/shared"
+	"cloakroom/static"
+	"cloakroom/wasm/ui"
+)
+
+// worker replaces go-app's service worker, which keeps "/" and passes every
+// request through. This one handles no request at all; it only clears what an
+// earlier worker of go-app may have left.
+const worker = `"use strict";
+self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("activate", (event) => {
+  const clear = async () => {
+    for (const name of await caches.keys()) if (name.startsWith("app-")) await caches.delete(name);
+  };
+  event.waitUntil(clear());
+});
+`
+
+const robots = "User-agent: *\nDisallow: /bff/\nDisallow: /api/\n"
+
+// resolver tells go-app where files are. It must not be an http.Handler: with
+// one, go-app fetches /robots.txt and others from the request's Host.
+type resolver struct{ app *app }
+
+func (r resolver) Resolve(location string) string {
+	switch {
+	case location == "" || location == "/":
+		return "/"
+	case location == "/web":
+		return "/web/" + r.app.version
+	case location == "/"+static.Wasm:
+		// By its own hash: a change of style does not load the program again.
+		return "/web/" + r.app.files["app.wasm"].etag[1:17] + "/app.wasm"
+	case len(location) > 5 && location[:5] == "/web/":
+		return "/web/" + r.app.version + location[4:]
+	}
+	return location
+}
+
+// render has go-app make every page and script, once, and keeps the bytes.
+func (a *app) render(rawOrigin string) error {
+	origin, err := origin(rawOrigin)
+	if err != nil {
+		return err
+	}
+	ui.Register(nil)
+	handler := a.handler(origin)
+
+	a.fixed = map[string]*resource{}
+	for _, path := range append(ui.Paths(), "/app.js", "/app.css", "/wasm_exec.js", "/app-worker.js", "/manifest.webmanifest") {
+		if a.fixed[path], err = capture(handler, path); err != nil {
+			return err
+		}
+	}
+	for _, path := range ui.Paths() {
+		// go-app writes attributes in random order, so two servers of one build
+		// differ in bytes and agree in content: a weak ETag (RFC 9110 §8.8.1).
+		a.fixed[path].etag = `W/"` + a.version + `"`
+	}
+	if a.missing, err = capture(handler, ui.PathNotFound); err != nil {
+		return err
+	}
+	if a.fixed["/robots.txt"], err = newResource([]byte(robots), typeOf(".txt")); err != nil {
+		return err
+	}
+	if icon, ok := a.files["icon-192.png"]; ok {
+		a.fixed["/favicon.ico"] = icon // asked for by pages that name no icon
+	}
+	return nil
+}
+
+func (a *app) handler(origin *url.URL) *goapp.Handler {
+	h := &goapp.Handler{
+		Name:                  "Cloakroom",
+		ShortName:             "Cloakroom",
+		Title:                 "Cloakroom",
+		Description:           "The browser holds a ticket, the server keeps the tokens.",
+		Lang:                  "en",
+		ThemeColor:            "#7c2d3e",
+		BackgroundColor:       "#f6f3ee",
+		LoadingLabel:          "Loading {progress} %",
+		Icon:                  goapp.Icon{Default: "/web/icon-192.png", Large: "/web/icon-512.png", Maskable: "/web/icon-maskable-512.png", SVG: "/web/icon.svg"},
+		Image:                 "/web/icon-512.png",
+		Styles:                []string{"/web/app.css"},
+		Scripts:               []string{"/web/probe.js defer"},
+		Resources:             resolver{a},
+		Version:               a.version,
+		WasmContentLength:     strconv.Itoa(len(a.files["app.wasm"].forms.identity)), // as unpacked: what the page counts
+		ServiceWorkerTemplate: worker,
+	}
+	if origin != nil {
+		if origin.Scheme == "https" {
+			h.Domain = origin.Host // go-app knows no other scheme
+		}
+		// A link to the BFF is a navigation, not a page of the SPA.
+		h.InternalURLs = []string{origin.Scheme + "://" + origin.Host + shared.BFFPrefix}
+	}
+	return h
+}
+
+// capture asks handler for path, with a request that carries nothing else.
+func capture(handler http.Handler, path string) (*resource, error) {
+	got := &recorder{header: http.Header{}, status: http.StatusOK}
+	handler.ServeHTTP(got, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, Header: http.Header{}})
+	if got.status != http.StatusOK {
+		return nil, fmt.Errorf("render %s: status %d", path, got.status)
+	}
+	contentType := got.header.Get("Content-Type")
+	switch contentType {
+	case "text/html", "text/css":
+		contentType += "; charset=utf-8"
+	case "application/javascript":
+		contentType = typeOf(".js")
+	}
+	return newResource(unaddressed.ReplaceAll(got.body.Bytes(), nil), contentType)
+}
+
+// unaddressed are the metadata go-app writes for an application without a
+// Domain: addresses of no host.
+var unaddressed = regexp.MustCompile(`\s*<meta [^>]*"https:///[^>]*>`)
+
+// recorder is the response go-app writes to.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+
+// versionOf names the build: the same files give the same version on every
+// server behind a balancer.
+func versionOf(files map[string]*resource) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(sum, "%s %s\n", name, files[name].etag)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+func sha256Hex(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,184 @@
+package ui_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"cloakroom/shared"
+	"cloakroom/wasm/ui"
+)
+
+// walk calls f for every element of a document.
+func walk(n *html.Node, f func(*html.Node)) {
+	if n.Type == html.ElementNode {
+		f(n)
+	}
+	for child := n.FirstChild; child != nil; child = child.NextSibling {
+		walk(child, f)
+	}
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func parse(t *testing.T, page string) *html.Node {
+	t.Helper()
+	document, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return document
+}
+
+func states() map[string]ui.Session {
+	alice := ui.User{Name: `Alice <b>"Liddell"`, Subject: "alice", LogoutURL: "/bff/logout?sid=1",
+		Claims: []shared.Claim{{Type: "sub", Value: "alice"}}}
+	in := ui.Session{State: ui.SignedIn, User: alice, Ends: time.Now().Add(time.Hour)}
+	down := ui.Failure{Fault: ui.FaultDown, Title: "The session store does not answer"}
+	return map[string]ui.Session{
+		"unknown": {}, "signed out": {State: ui.SignedOut}, "signed in": in,
+		"expired":                      {State: ui.Expired, User: alice},
+		"down, nobody known":           {State: ui.Down, Failure: down, RetryAt: time.Now()},
+		"down while somebody is there": {State: ui.Down, User: alice, Failure: down, RetryAt: time.Now()},
+	}
+}
+
+func TestEveryPageIsWholeInEveryState(t *testing.T) {
+	for _, page := range append(ui.Paths(), ui.PathNotFound) {
+		for name, session := range states() {
+			t.Run(page+" "+name, func(t *testing.T) {
+				count := map[string]int{}
+				walk(parse(t, ui.RenderShell(page, session)), func(n *html.Node) {
+					count[n.Data]++
+					if role := attr(n, "role"); role != "" {
+						count["role "+role]++
+					}
+					for _, a := range n.Attr {
+						if a.Key == "style" || strings.HasPrefix(a.Key, "on") {
+							t.Errorf("<%s> has an inline %s, which the policy forbids", n.Data, a.Key)
+						}
+					}
+					if n.Data == "style" || n.Data == "script" {
+						t.Errorf("inline <%s>", n.Data)
+					}
+					if n.Data == "input" && attr(n, "id") == "" {
+						t.Error("an input without a label")
+					}
+				})
+				for element, want := range map[string]int{"main": 1, "header": 1, "footer": 1, "h1": 1, "b": 0} {
+					if count[element] != want {
+						t.Errorf("%d <%s>, want %d", count[element], element, want)
+					}
+				}
+				if count["nav"] < 1 || count["role status"] < 1 {
+					t.Error("no navigation or no live region")
+				}
+			})
+		}
+	}
+}
+
+func TestSigningInComesBackToThePage(t *testing.T) {
+	for page, want := range map[string]string{
+		"/": "/bff/login?returnUrl=%2F", "/orders": "/bff/login?returnUrl=%2Forders", ui.PathNotFound: "/bff/login?returnUrl=%2F",
+	} {
+		for _, state := range []ui.State{ui.SignedOut, ui.Expired} {
+			found := false
+			walk(parse(t, ui.RenderShell(page, ui.Session{State: state})), func(n *html.Node) {
+				if href := attr(n, "href"); n.Data == "a" && strings.HasPrefix(href, shared.PathLogin) {
+					found = true
+					if href != want {
+						t.Errorf("%s in state %v: %s, want %s", page, state, href, want)
+					}
+				}
+			})
+			if !found {
+				t.Errorf("%s in state %v offers no way to sign in", page, state)
+			}
+		}
+	}
+}
+
+func TestWhatIsPrivateIsShownToItsOwnerOnly(t *testing.T) {
+	for name, session := range states() {
+		page := ui.RenderShell("/orders", session)
+		if got, want := strings.Contains(page, "<form"), session.Shows(); got != want {
+			t.Errorf("%s: the order form is shown: %v, want %v", name, got, want)
+		}
+	}
+	if page := ui.RenderShell("/orders", states()["down while somebody is there"]); !strings.Contains(page, "You are still signed in") {
+		t.Error("a server that is down does not say that the session is kept")
+	}
+}
+
+func TestFoundTokensAreShownRed(t *testing.T) {
+	report := `{"sources":[{"id":"localStorage","count":1,"items":[{"name":"t","value":"eyJh…x","bytes":150,"token":true}],
+		"tokens":[{"stub":"eyJh…x","bytes":150,"alg":"RS256","claims":"{\"sub\":\"<i>\"}","copies":2}]},
+		{"id":"memory","count":7340032,"items":[],"tokens":[]},{"id":"caches","note":"took too long","failed":true}],"millis":9}`
+	found, err := ui.ReadFindings(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.Tokens() != 1 || found.Verdict() != "A script in this page can take 1 token." {
+		t.Errorf("%d tokens: %s", found.Tokens(), found.Verdict())
+	}
+	alarms := map[string]bool{}
+	walk(parse(t, ui.RenderFindings(found)), func(n *html.Node) {
+		if source := attr(n, "data-source"); source != "" {
+			alarms[source] = strings.Contains(attr(n, "class"), "alarm")
+		}
+		if n.Data == "i" {
+			t.Error("a claim was taken for markup")
+		}
+	})
+	if !alarms["localStorage"] || alarms["memory"] || len(alarms) != 3 {
+		t.Errorf("alarms: %v", alarms)
+	}
+}
+
+func TestTheVerdictClaimsNoMoreThanWasRead(t *testing.T) {
+	for _, row := range []struct {
+		name, report, want string
+	}{
+		{"all read, nothing found", `{"sources":[{"id":"cookie"}]}`, "No token in reach of script."},
+		{"one place not read", `{"sources":[{"id":"cookie"},{"id":"caches","failed":true}]}`, "No token in what could be read; 1 place could not."},
+		{"two found", `{"sources":[{"id":"cookie","tokens":[{},{}]}]}`, "A script in this page can take 2 tokens."},
+	} {
+		found, err := ui.ReadFindings(row.report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := found.Verdict(); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+	if _, err := ui.ReadFindings("not json"); err == nil {
+		t.Error("a broken report was taken")
+	}
+}
+
+func TestFormats(t *testing.T) {
+	for got, want := range map[string]string{
+		ui.Left(-time.Second): "0 s", ui.Left(59 * time.Second): "59 s", ui.Left(61 * time.Second): "1 min 01 s",
+		ui.Left(2*time.Hour + 5*time.Minute): "2 h 05 min",
+		ui.Number(1234567):                   "1,234,567", ui.Number(-1000): "-1,000", ui.Number(999): "999",
+		ui.Count(1, "token"): "1 token", ui.Count(0, "token"): "0 tokens",
+		ui.Size(1): "1 byte", ui.Size(1034): "1,034 bytes", ui.Size(20 << 10): "20.0 kB", ui.Size(7 << 20): "7.0 MB",
+		ui.ClaimText(shared.Claim{Type: "amr", Value: []any{"pwd", true}}):           "pwd, yes",
+		ui.ClaimText(shared.Claim{Type: "address", Value: map[string]any{"a": "b"}}): `{"a":"b"}`,
+		ui.ClaimText(shared.Claim{Type: "n", Value: float64(3)}):                     "3",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
