@@ -75,13 +75,14 @@ func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// log writes the cause: at error level when the fault is ours, else quietly,
-// since anyone can send a bad request as often as they like.
+// log writes the cause: as an error when the fault is ours, a warning when it
+// is another server's, and for debugging only when it is the caller's, who can
+// send bad requests as often as they like.
 func (p *Responder) log(r *http.Request, d problem.Details, err error) {
 	if p.Log == nil {
 		return
 	}
-	level := slog.LevelInfo
+	level := slog.LevelDebug
 	switch {
 	case d.Code == problem.Internal:
 		level = slog.LevelError

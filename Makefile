@@ -1,0 +1,70 @@
+# What each target needs, it installs or names. Only Go and make are taken for
+# granted; make test also wants a Chromium and gets it from the system's
+# package manager.
+
+GO       ?= go
+LISTEN   ?= 127.0.0.1:8080
+VERSION  := $(shell git describe --always --dirty 2>/dev/null)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+WASM     := static/web/app.wasm
+WASM_SRC := $(shell find wasm shared -name '*.go' -o -name '*.svg' | grep -v _test.go) go.mod go.sum
+RESULTS  := bin/test
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
+
+.PHONY: run build wasm test check unit e2e chromium clean
+.DELETE_ON_ERROR:
+
+run: build ## build everything, then start the demo
+	@echo "[4/4] starting"
+	@bin/cloakroom demo --listen $(LISTEN)
+
+build: wasm ## bin/cloakroom, with the application inside
+	@echo "[3/4] building bin/cloakroom"
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/cloakroom ./bff
+
+wasm: $(WASM).br
+
+$(WASM).br: $(WASM)
+	@echo "[2/4] compressing the application"
+	@$(GO) run ./bff/spa/pack $(WASM)
+	@touch $@
+
+$(WASM): $(WASM_SRC)
+	@echo "[1/4] building the application for WebAssembly (a first build fetches the modules)"
+	@GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $@ ./wasm
+
+test: wasm check unit e2e ## everything, on a fresh machine too
+	@cat $(RESULTS)/*.json | awk ' \
+		/"Test":/ && /^\{[^}]*"Action":"pass"/ { passed++ } \
+		/"Test":/ && /^\{[^}]*"Action":"fail"/ { failed++ } \
+		/"Test":/ && /^\{[^}]*"Action":"skip"/ { skipped++ } \
+		END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed + skipped > 0 }'
+
+check: ## gofmt, vet and staticcheck, of both sides and both modules
+	@echo "== check"
+	@out=$$(gofmt -l bff shared static wasm); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
+	@$(GO) vet ./...
+	@GOOS=js GOARCH=wasm $(GO) vet ./wasm/... ./shared/...
+	@cd bff/e2e && $(GO) vet ./...
+	@$(GO) run $(STATICCHECK) ./...
+
+unit: ## unit, contract and fuzz-seed tests under the race detector
+	@echo "== unit"
+	@mkdir -p $(RESULTS)
+	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race ./...
+
+e2e: wasm chromium ## the whole demo in a real browser
+	@echo "== e2e"
+	@mkdir -p $(RESULTS)
+	@cd bff/e2e && $(GO) run $(GOTESTSUM) --format testname --jsonfile ../../$(RESULTS)/e2e.json -- -count=1 -timeout 10m ./...
+
+chromium:
+	@command -v chromium >/dev/null || { \
+		echo "installing chromium (apt-get)"; \
+		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+clean:
+	@rm -rf bin $(WASM) $(WASM).br $(WASM).gz

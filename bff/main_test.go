@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"cloakroom": main})
+}
+
+// TestCommands runs the scripts of testdata/script, which read as what a user
+// types and sees.
+func TestCommands(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"PORT", "ADMIN_PORT"} {
+				port, err := freePort()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, port)
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get},
+	})
+}
+
+// get asks a URL until its status and body are as wanted, for ten seconds:
+//
+//	get URL STATUS [REGEXP]
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: get URL STATUS [REGEXP]")
+	}
+	want := regexp.MustCompile("")
+	if len(args) > 2 {
+		want = regexp.MustCompile(args[2])
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	last := ""
+	for ctx.Err() == nil {
+		resp, err := http.Get(args[0])
+		if err != nil {
+			last = err.Error()
+			if !errors.Is(err, syscall.ECONNREFUSED) {
+				break
+			}
+			continue // it is starting
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		last = fmt.Sprintf("%d %s", resp.StatusCode, body)
+		if fmt.Sprint(resp.StatusCode) == args[1] && want.Match(body) {
+			return
+		}
+	}
+	ts.Fatalf("%s: got %s, want %s %s", args[0], last, args[1], want)
+}
+
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = l.Close() }()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, err
+}

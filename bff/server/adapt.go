@@ -1,0 +1,89 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"cloakroom/bff/login"
+	"cloakroom/bff/refresh"
+	"cloakroom/bff/rp"
+	"cloakroom/bff/secret"
+	"cloakroom/bff/session"
+	"cloakroom/shared"
+)
+
+// relyingParty is the provider as login and refresh want it.
+type relyingParty struct{ rp *rp.Provider }
+
+var (
+	_ login.Provider   = relyingParty{}
+	_ refresh.Provider = relyingParty{}
+)
+
+func (p relyingParty) Begin(ctx context.Context, prompt string) (string, login.Pending, error) {
+	redirect, pending, err := p.rp.Begin(ctx, rp.AuthRequest{Prompt: prompt})
+	return redirect, login.Pending(pending), err
+}
+
+func (p relyingParty) Redeem(ctx context.Context, pending login.Pending, query url.Values) (session.Session, error) {
+	who, tokens, err := p.rp.Redeem(ctx, rp.Pending(pending), query)
+	if err != nil {
+		return session.Session{}, err
+	}
+	if who.SID == "" {
+		// A provider without session management gives none; the sign-out link
+		// needs one all the same.
+		who.SID = rand.Text()
+		who.Claims = append(who.Claims, shared.Claim{Type: "sid", Value: who.SID})
+	}
+	claims, err := json.Marshal(who.Claims)
+	if err != nil {
+		return session.Session{}, fmt.Errorf("server: encode the claims: %w", err)
+	}
+	return session.Session{
+		Issuer: who.Issuer, Subject: who.Subject, SID: who.SID, Claims: claims, Tokens: session.Tokens(tokens),
+	}, nil
+}
+
+func (p relyingParty) Refresh(ctx context.Context, old session.Tokens) (session.Tokens, error) {
+	tokens, err := p.rp.Refresh(ctx, rp.Tokens(old))
+	if errors.Is(err, rp.ErrInvalidGrant) {
+		err = fmt.Errorf("%w: %w", refresh.ErrDead, err)
+	}
+	return session.Tokens(tokens), err
+}
+
+func (p relyingParty) Revoke(ctx context.Context, tokens session.Tokens) error {
+	return p.rp.Revoke(ctx, rp.Tokens(tokens))
+}
+
+func (p relyingParty) EndSessionURL(idToken secret.String, state string) (string, bool) {
+	return p.rp.EndSessionURL(idToken, state)
+}
+
+// tokenSource finds the access token of a proxied call.
+type tokenSource struct {
+	desk    session.Desk
+	refresh *refresh.Refresher
+}
+
+// Token implements proxy.TokenSource. A session that has ended does not take
+// its cookie along: this answer may arrive after the one that set a new one.
+func (t tokenSource) Token(_ http.ResponseWriter, r *http.Request) (secret.String, error) {
+	ticket, s, err := t.desk.Admit(r)
+	if err != nil {
+		return secret.String{}, err
+	}
+	if s, err = t.refresh.Fresh(r.Context(), ticket, s); err != nil {
+		return secret.String{}, err
+	}
+	if err := t.desk.Sessions.Touch(r.Context(), ticket, &s); err != nil {
+		return secret.String{}, session.Problem(err)
+	}
+	return s.Tokens.Access, nil
+}

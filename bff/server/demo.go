@@ -1,0 +1,153 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"cloakroom/bff/config"
+	"cloakroom/bff/demo/api"
+	"cloakroom/bff/demo/idp"
+	"cloakroom/bff/secret"
+	"cloakroom/shared"
+)
+
+// DemoOptions shape the demo. The zero value is the demo as documented, but
+// for Listen.
+type DemoOptions struct {
+	// Listen is the one address of all three origins; loopback only.
+	Listen string
+	// AccessTokenLifetime is short, so that renewals are seen; 0 means 60s.
+	AccessTokenLifetime time.Duration
+	// OnIssue sees every token the provider issues, for tests that search for
+	// them where they must not be.
+	OnIssue func(kind, token string)
+	// ProviderTimeout bounds each call of the BFF to the provider; 0 means 10s.
+	ProviderTimeout time.Duration
+	// Host is the application's; empty means localhost. It must be localhost
+	// or below it.
+	Host    string
+	Log     *slog.Logger
+	Version string
+}
+
+// Demo is a whole world on one loopback port: the application with its BFF, an
+// OpenID Provider and a resource API, told apart by their host names.
+type Demo struct {
+	App *Server
+	IDP *idp.Provider
+	API *api.API
+
+	Origin, IDPOrigin, APIOrigin string
+
+	listener net.Listener
+	handler  http.Handler
+}
+
+// demoConfig is the configuration the demo's BFF runs with: what a deployment
+// would write into its file.
+const demoConfig = `
+public_url: %[1]s
+provider:
+  issuer: %[2]s
+  client_id: cloakroom-demo
+  client_secret: %[4]s
+  scopes: [openid, profile, email, offline_access, orders]
+api:
+  - path: /api/
+    upstream: %[3]s/
+`
+
+// OpenDemo takes the port and builds the three servers.
+func OpenDemo(o DemoOptions) (*Demo, error) {
+	addr, err := netip.ParseAddrPort(strings.Replace(o.Listen, "localhost:", "127.0.0.1:", 1))
+	if err != nil || !addr.Addr().IsLoopback() {
+		return nil, fmt.Errorf("the demo listens on loopback only, such as 127.0.0.1:8080, not on %q", o.Listen)
+	}
+	listener, err := listen(addr.String())
+	if err != nil {
+		return nil, err
+	}
+	d := &Demo{listener: listener}
+	if err := d.build(o, listener.Addr().(*net.TCPAddr).Port); err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Demo) build(o DemoOptions, port int) error {
+	d.Origin = fmt.Sprintf("http://%s:%d", cmp.Or(o.Host, "localhost"), port)
+	d.IDPOrigin = fmt.Sprintf("http://idp.localhost:%d", port)
+	d.APIOrigin = fmt.Sprintf("http://api.localhost:%d", port)
+	clientSecret := secret.New(rand.Text())
+	client := &http.Client{Transport: providerTransport(dialer()), Timeout: 10 * time.Second}
+
+	var err error
+	d.IDP, err = idp.New(idp.Config{
+		Issuer: d.IDPOrigin, Audience: d.APIOrigin, AccessTokenLifetime: o.AccessTokenLifetime,
+		Scopes: []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
+		Clients: []idp.Client{{
+			ID: "cloakroom-demo", Name: "Cloakroom demo", Secret: clientSecret,
+			RedirectURIs: []string{d.Origin + shared.PathCallback}, PostLogoutRedirectURIs: []string{d.Origin + shared.PathSignedOut},
+		}},
+		HTTPClient: client, OnIssue: o.OnIssue, Log: o.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("server: demo: %w", err)
+	}
+	d.API, err = api.New(api.Config{Issuer: d.IDPOrigin, Audience: d.APIOrigin, HTTPClient: client, Log: o.Log})
+	if err != nil {
+		return fmt.Errorf("server: demo: %w", err)
+	}
+	c, err := config.Parse("demo", fmt.Appendf(nil, demoConfig, d.Origin, d.IDPOrigin, d.APIOrigin, clientSecret.Reveal()), nil)
+	if err != nil {
+		return fmt.Errorf("server: demo: %w", err)
+	}
+	d.App, err = New(c, Options{Log: o.Log, Version: o.Version, ProviderTimeout: o.ProviderTimeout})
+	if err != nil {
+		return err
+	}
+	d.handler = d.byHost(port)
+	return nil
+}
+
+// byHost tells the three origins apart. A host that is none of them gets the
+// application's refusal.
+func (d *Demo) byHost(port int) http.Handler {
+	idpHost, apiHost := fmt.Sprintf("idp.localhost:%d", port), fmt.Sprintf("api.localhost:%d", port)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch strings.ToLower(r.Host) {
+		case idpHost:
+			d.IDP.ServeHTTP(w, r)
+		case apiHost:
+			d.API.ServeHTTP(w, r)
+		default:
+			d.App.Handler().ServeHTTP(w, r)
+		}
+	})
+}
+
+// Handler serves all three origins.
+func (d *Demo) Handler() http.Handler { return d.handler }
+
+// Run serves until ctx ends. ready is given the address of health and metrics
+// and is called once everything accepts; nil is fine.
+func (d *Demo) Run(ctx context.Context, ready func(admin string)) error {
+	admin, err := listen("127.0.0.1:0") // any free port: nobody scrapes a demo
+	if err != nil {
+		return errors.Join(err, d.listener.Close())
+	}
+	if ready != nil {
+		ready("http://" + admin.Addr().String())
+	}
+	return d.App.serve(ctx, listener{d.listener, d.handler}, listener{admin, d.App.Admin()})
+}

@@ -1,0 +1,145 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The bounds of a connection. There is none for a whole answer, which may be a
+// stream.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10 // bytes; net/http answers 431 above it
+	drainTimeout  = 20 * time.Second
+)
+
+// Run serves on the configured addresses until ctx ends, then lets what is
+// under way finish. ready is called once both listeners accept; nil is fine.
+func (s *Server) Run(ctx context.Context, ready func()) error {
+	public, err := listen(s.config.Listen)
+	if err != nil {
+		return err
+	}
+	admin, err := listen(s.config.AdminListen)
+	if err != nil {
+		_ = public.Close()
+		return err
+	}
+	if s.config.TLS.CertFile != "" {
+		certificate, err := newCertificate(s.config.TLS.CertFile, s.config.TLS.KeyFile)
+		if err != nil {
+			_, _ = public.Close(), admin.Close()
+			return err
+		}
+		public = tls.NewListener(public, &tls.Config{
+			MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, GetCertificate: certificate.get,
+		})
+	}
+	s.log.Info("listening", "public", s.config.Listen, "admin", s.config.AdminListen, "origin", s.config.Origin())
+	if ready != nil {
+		ready()
+	}
+	return s.serve(ctx, listener{public, s.handler}, listener{admin, s.admin})
+}
+
+// listener is where a handler serves.
+type listener struct {
+	net.Listener
+	handler http.Handler
+}
+
+// serve runs the listeners and the background work until ctx ends or one of
+// them fails, and drains.
+func (s *Server) serve(ctx context.Context, listeners ...listener) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWork()
+
+	failed := make(chan error, len(listeners)+1)
+	go func() { failed <- s.Work(working) }()
+	servers := make([]*http.Server, len(listeners))
+	for i, l := range listeners {
+		servers[i] = newHTTPServer(l.handler, s.log)
+		go func() { failed <- servers[i].Serve(l) }()
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		if err == nil {
+			err = errors.New("server: the background work ended by itself")
+		}
+	}
+	return errors.Join(err, s.shutDown(servers))
+}
+
+// shutDown stops accepting, finishes the requests and renewals under way, and
+// cuts what is still open at the end of the drain: streams.
+func (s *Server) shutDown(servers []*http.Server) error {
+	s.log.Info("draining", "seconds", int(drainTimeout/time.Second))
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	s.health.Drain()
+	var errs []error
+	for _, server := range servers {
+		err := server.Shutdown(ctx)
+		if errors.Is(err, context.DeadlineExceeded) {
+			s.log.Warn("cutting open streams")
+			err = server.Close()
+		}
+		errs = append(errs, err)
+	}
+	if err := s.refresh.Drain(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("server: renewals under way were lost: %w", err))
+	}
+	s.log.Info("stopped")
+	return errors.Join(errs...)
+}
+
+func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken handshakes and the like: anyone can cause them
+	}
+}
+
+// listen opens a port, and says what to do when it is taken.
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, &ListenError{addr, err}
+	}
+	return l, nil
+}
+
+// ListenError says that an address could not be had.
+type ListenError struct {
+	Addr string
+	Err  error
+}
+
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("cannot listen on %s: %v", e.Addr, rootCause(e.Err))
+}
+
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// rootCause drops what net repeats around it ("listen tcp 127.0.0.1:8080: bind: ...").
+func rootCause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}

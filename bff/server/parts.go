@@ -1,0 +1,114 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"cloakroom/bff/config"
+	"cloakroom/bff/observe"
+	"cloakroom/bff/proxy"
+	"cloakroom/bff/respond"
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/memory"
+	"cloakroom/bff/spa"
+	"cloakroom/shared"
+)
+
+// keyRing makes the ring of the config, or one that ends with the process.
+func keyRing(keys []config.Key) (*session.KeyRing, error) {
+	if len(keys) == 0 {
+		return session.EphemeralKeyRing(), nil
+	}
+	ring := make([]session.RingKey, len(keys))
+	for i, key := range keys {
+		ring[i] = session.RingKey{ID: key.ID, Secret: key.Secret}
+	}
+	made, err := session.NewKeyRing(ring)
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	return made, nil
+}
+
+// openStore opens the store the config names.
+func openStore(c config.Session, metrics *observe.Metrics) (session.Store, error) {
+	switch c.Store {
+	case config.StoreMemory:
+		store, err := memory.New(memory.Config{MaxBytes: c.MaxBytes})
+		if err != nil {
+			return nil, fmt.Errorf("server: %w", err)
+		}
+		metrics.Store(func() observe.StoreStats {
+			stats := store.Stats()
+			return observe.StoreStats{Sessions: float64(stats.Sessions), Bytes: float64(stats.Bytes), Evicted: float64(stats.Evicted)}
+		})
+		return store, nil
+	}
+	return nil, fmt.Errorf("server: unknown session store %q", c.Store)
+}
+
+func newDesk(c *config.Config, store session.Store, keys *session.KeyRing) (session.Desk, error) {
+	sessions, err := session.New(store, session.Config{
+		Keys: keys, Lifetimes: session.Lifetimes{Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteTimeout},
+	})
+	if err != nil {
+		return session.Desk{}, fmt.Errorf("server: %w", err)
+	}
+	return session.Desk{Cookie: sessionCookie(c), Sessions: sessions}, nil
+}
+
+// sessionCookie is the one name everywhere, save on an origin where no browser
+// would keep it: plain http that is not loopback, which the config allows only
+// under an insecure_ key.
+func sessionCookie(c *config.Config) session.Cookie {
+	host := c.PublicURL.Hostname()
+	ip, err := netip.ParseAddr(host)
+	loopback := isLocalhost(host) || err == nil && ip.IsLoopback()
+	if c.PublicURL.Scheme == "http" && !loopback {
+		return session.Cookie{Name: strings.TrimPrefix(shared.CookieName, "__Host-Http-"), InsecurePlainHTTP: true}
+	}
+	return session.Cookie{Name: shared.CookieName}
+}
+
+// proxyRoutes gives every route that allows GET its HEAD.
+func proxyRoutes(list []config.Route) []proxy.Route {
+	auth := map[config.Auth]proxy.Auth{
+		config.AuthRequired: proxy.Required, config.AuthOptional: proxy.Optional, config.AuthNone: proxy.None,
+	}
+	out := make([]proxy.Route, len(list))
+	for i, route := range list {
+		methods := slices.Clone(route.Methods)
+		if slices.Contains(methods, http.MethodGet) && !slices.Contains(methods, http.MethodHead) {
+			methods = append(methods, http.MethodHead)
+		}
+		out[i] = proxy.Route{Path: route.Path, Upstream: route.Upstream, Methods: methods, Auth: auth[route.Auth], Timeout: route.Timeout}
+	}
+	return out
+}
+
+// workerPath is where the embedded application's service worker is; it caches
+// nothing and only clears what an older one left.
+const workerPath = "/app-worker.js"
+
+func spaConfig(c *config.Config, log *slog.Logger, answer *respond.Responder) spa.Config {
+	made := spa.Config{Dir: c.SPA.Dir, Origin: c.Origin(), Log: log, Respond: answer}
+	if c.SPA.DevServer != nil {
+		made.DevServer = c.SPA.DevServer.String()
+	}
+	return made
+}
+
+// fingerprint names the session of a request for the log.
+func fingerprint(cookie session.Cookie) func(*http.Request) string {
+	return func(r *http.Request) string {
+		ticket, err := cookie.Read(r)
+		if err != nil {
+			return ""
+		}
+		return ticket.ID().Fingerprint()
+	}
+}

@@ -1,0 +1,150 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"cloakroom/bff/config"
+	"cloakroom/bff/guard"
+	"cloakroom/bff/login"
+	"cloakroom/bff/observe"
+	"cloakroom/bff/proxy"
+	"cloakroom/bff/refresh"
+	"cloakroom/bff/respond"
+	"cloakroom/bff/rp"
+	"cloakroom/bff/session"
+	"cloakroom/bff/spa"
+	"cloakroom/shared"
+)
+
+// Options are what a Server needs besides its config.
+type Options struct {
+	// Log receives everything; nil discards.
+	Log *slog.Logger
+	// Version is shown in the metrics.
+	Version string
+	// ProviderTimeout bounds each call to the provider; 0 means 10s.
+	ProviderTimeout time.Duration
+}
+
+// Server is one BFF, ready to run.
+type Server struct {
+	config  *config.Config
+	log     *slog.Logger
+	routes  []Route
+	handler http.Handler
+	admin   http.Handler
+	health  *observe.Health
+	store   session.Store
+	refresh *refresh.Refresher
+	rp      *rp.Provider
+}
+
+// New builds a Server from a checked config. It opens nothing and dials
+// nobody.
+func New(c *config.Config, o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{config: c, log: o.Log}
+	answer := &respond.Responder{Log: o.Log}
+	metrics := observe.NewMetrics(o.Version)
+	dial := dialer()
+
+	keys, err := keyRing(c.Session.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if s.store, err = openStore(c.Session, metrics); err != nil {
+		return nil, err
+	}
+	desk, err := newDesk(c, s.store, keys)
+	if err != nil {
+		return nil, err
+	}
+	s.rp, err = rp.New(rp.Config{
+		Issuer: c.Provider.Issuer, ClientID: c.Provider.ClientID, ClientSecret: c.Provider.ClientSecret,
+		ClientAuth: string(c.Provider.ClientAuth), Scopes: c.Provider.Scopes, InsecureHTTP: c.InsecureHTTP, Timeout: o.ProviderTimeout,
+		RedirectURL: c.Origin() + shared.PathCallback, PostLogoutURL: c.Origin() + shared.PathSignedOut,
+		HTTPClient: &http.Client{Transport: providerTransport(dial)}, Log: o.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	provider := relyingParty{s.rp}
+	s.refresh, err = refresh.New(refresh.Config{Sessions: desk.Sessions, Provider: provider, Observe: metrics.Refresh, Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	endpoints, err := login.New(login.Config{
+		Desk: desk, Provider: provider, Keys: keys, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	api, err := proxy.New(proxy.Config{
+		Routes: proxyRoutes(c.API), Tokens: tokenSource{desk, s.refresh}, CheckPath: guard.CanonicalPath, Origin: c.Origin(),
+		TrustedProxies: c.TrustedProxies, Transport: proxy.NewTransport(dial), Respond: answer, Log: o.Log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	app, err := spa.New(spaConfig(c, o.Log, answer))
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	gate, err := guard.New(guard.Config{Origin: c.Origin(), WorkerPath: workerPath, Respond: answer})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+
+	s.routes = routes(endpoints, api, app, answer)
+	s.handler = observe.Access{Log: o.Log, Metrics: metrics, Session: fingerprint(desk.Cookie)}.Handler(
+		gate.Headers(recoverer(answer, gate.Paths(gate.Hosts(newMux(s.routes, gate))))))
+	s.health = observe.NewHealth(
+		observe.Check{Name: "store " + c.Session.Store, Required: true, Ready: func() error { return nil }},
+		observe.Check{Name: "provider", Ready: s.rp.Ready},
+	)
+	s.admin = adminMux(s.health, metrics)
+	return s, nil
+}
+
+// Handler serves the public origin.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Admin serves health and metrics.
+func (s *Server) Admin() http.Handler { return s.admin }
+
+// Routes lists every way into the public origin.
+func (s *Server) Routes() []Route { return s.routes }
+
+// Work does what goes on besides requests, until ctx ends: finding the
+// provider, sweeping the store.
+func (s *Server) Work(ctx context.Context) error {
+	work := []func(context.Context) error{s.rp.Run}
+	if runner, ok := s.store.(session.Runner); ok {
+		work = append(work, runner.Run)
+	}
+	done := make(chan error, len(work))
+	for _, run := range work {
+		go func() { done <- run(ctx) }()
+	}
+	var errs []error
+	for range work {
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Drain ends what was begun: it takes the server out of the pool, then waits
+// for the token renewals under way. The listeners drain themselves.
+func (s *Server) Drain(ctx context.Context) error {
+	s.health.Drain()
+	return s.refresh.Drain(ctx)
+}
