@@ -1,5 +1,7 @@
 package shared
 
+import "time"
+
 // Claim is one fact about the signed-in user, in the shape GET /bff/user
 // answers: a JSON array of these. Value is a string, number, bool or array.
 type Claim struct {
@@ -13,6 +15,17 @@ const (
 	ClaimSessionExpiresIn = "bff:session_expires_in"
 	ClaimSessionState     = "bff:session_state"
 )
+
+// User is who is signed in, in a page's terms: what the typed client makes of
+// the claims.
+type User struct {
+	Name      string        // to greet with: name, preferred_username, email or subject
+	Subject   string        // "sub": the user's stable identifier at the provider
+	Claims    []Claim       // what the provider said, without the BFF's own
+	LogoutURL string        // where to send the browser to sign out; "" if none was given
+	ExpiresIn time.Duration // until the session ends unless it is used; 0 if not said
+	State     string        // changes with the session
+}
 
 // Holdings is the answer of GET /bff/inspect: what the server holds for the
 // session that asks, described without giving any of it away. Times are Unix

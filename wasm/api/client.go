@@ -41,14 +41,14 @@ func LoginURL(path string) string {
 
 // User asks who is signed in. With slide false the question does not count as
 // use: it does not put off the session's idle expiry. Nobody there is ErrSignedOut.
-func (c *Client) User(ctx context.Context, slide bool) (User, error) {
+func (c *Client) User(ctx context.Context, slide bool) (shared.User, error) {
 	path := shared.PathUser
 	if !slide {
 		path += "?" + shared.ParamSlide + "=false"
 	}
 	var claims []shared.Claim
 	if err := c.call(ctx, http.MethodGet, path, nil, &claims); err != nil {
-		return User{}, fmt.Errorf("api: user: %w", err)
+		return shared.User{}, fmt.Errorf("api: user: %w", err)
 	}
 	return userOf(claims), nil
 }

@@ -161,21 +161,21 @@ func TestEveryCallCarriesTheCSRFHeader(t *testing.T) {
 func TestUserIsReadFromClaims(t *testing.T) {
 	for _, row := range []struct {
 		name, body string
-		want       api.User
+		want       shared.User
 	}{
 		{"everything said", `[{"type":"sub","value":"alice"},{"type":"name","value":"Alice Liddell"},
 			{"type":"bff:logout_url","value":"/bff/logout?sid=1"},{"type":"bff:session_expires_in","value":1799},
 			{"type":"bff:session_state","value":"s.1"}]`,
-			api.User{Name: "Alice Liddell", Subject: "alice", LogoutURL: "/bff/logout?sid=1", ExpiresIn: 1799 * time.Second, State: "s.1",
+			shared.User{Name: "Alice Liddell", Subject: "alice", LogoutURL: "/bff/logout?sid=1", ExpiresIn: 1799 * time.Second, State: "s.1",
 				Claims: []shared.Claim{{Type: "sub", Value: "alice"}, {Type: "name", Value: "Alice Liddell"}}}},
 		{"no name falls back to the subject", `[{"type":"sub","value":"bob"},{"type":"name","value":" "}]`,
-			api.User{Name: "bob", Subject: "bob", Claims: []shared.Claim{{Type: "sub", Value: "bob"}, {Type: "name", Value: " "}}}},
-		{"a script as logout address is refused", `[{"type":"bff:logout_url","value":"javascript:alert(1)"}]`, api.User{}},
-		{"another host as logout address is refused", `[{"type":"bff:logout_url","value":"//evil.example/"}]`, api.User{}},
-		{"a backslash as logout address is refused", `[{"type":"bff:logout_url","value":"/\\evil.example/"}]`, api.User{}},
-		{"seconds in quotes are read", `[{"type":"bff:session_expires_in","value":"60"}]`, api.User{ExpiresIn: time.Minute}},
-		{"a negative rest is none", `[{"type":"bff:session_expires_in","value":-5}]`, api.User{}},
-		{"an absurd rest is bounded", `[{"type":"bff:session_expires_in","value":1e300}]`, api.User{ExpiresIn: 365 * 24 * time.Hour}},
+			shared.User{Name: "bob", Subject: "bob", Claims: []shared.Claim{{Type: "sub", Value: "bob"}, {Type: "name", Value: " "}}}},
+		{"a script as logout address is refused", `[{"type":"bff:logout_url","value":"javascript:alert(1)"}]`, shared.User{}},
+		{"another host as logout address is refused", `[{"type":"bff:logout_url","value":"//evil.example/"}]`, shared.User{}},
+		{"a backslash as logout address is refused", `[{"type":"bff:logout_url","value":"/\\evil.example/"}]`, shared.User{}},
+		{"seconds in quotes are read", `[{"type":"bff:session_expires_in","value":"60"}]`, shared.User{ExpiresIn: time.Minute}},
+		{"a negative rest is none", `[{"type":"bff:session_expires_in","value":-5}]`, shared.User{}},
+		{"an absurd rest is bounded", `[{"type":"bff:session_expires_in","value":1e300}]`, shared.User{ExpiresIn: 365 * 24 * time.Hour}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			client, _ := answering(t, 200, "application/json; charset=utf-8", row.body, nil)

@@ -8,20 +8,9 @@ import (
 	"cloakroom/shared"
 )
 
-// User is who is signed in. It is an alias of an unnamed struct so that a
-// consumer may name the same shape in an interface of its own without
-// importing this package.
-type User = struct {
-	Name      string         // to greet with: name, preferred_username, email or subject
-	Subject   string         // "sub": the user's stable identifier at the provider
-	Claims    []shared.Claim // what the provider said, without the BFF's own
-	LogoutURL string         // where to send the browser to sign out; "" if none was given
-	ExpiresIn time.Duration  // until the session ends unless it is used; 0 if not said
-	State     string         // OIDC session_state, "" if the provider has none
-}
-
-func userOf(claims []shared.Claim) User {
-	var u User
+// userOf reads the claims of GET /bff/user.
+func userOf(claims []shared.Claim) shared.User {
+	var u shared.User
 	names := map[string]string{}
 	for _, claim := range claims {
 		switch claim.Type {

@@ -10,17 +10,6 @@ import (
 	"cloakroom/shared/problem"
 )
 
-// User is who is signed in. An alias of an unnamed struct: a client that
-// declares the same shape satisfies Client without either importing the other.
-type User = struct {
-	Name      string
-	Subject   string
-	Claims    []shared.Claim
-	LogoutURL string
-	ExpiresIn time.Duration
-	State     string
-}
-
 // Client is what the pages ask. Its errors may carry a problem document, see
 // FailureOf.
 type Client interface {
@@ -30,7 +19,7 @@ type Client interface {
 
 // SessionClient asks about the session.
 type SessionClient interface {
-	User(ctx context.Context, slide bool) (User, error)
+	User(ctx context.Context, slide bool) (shared.User, error)
 	Inspect(ctx context.Context) (shared.Holdings, error)
 }
 

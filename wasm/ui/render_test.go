@@ -40,7 +40,7 @@ func parse(t *testing.T, page string) *html.Node {
 }
 
 func states() map[string]ui.Session {
-	alice := ui.User{Name: `Alice <b>"Liddell"`, Subject: "alice", LogoutURL: "/bff/logout?sid=1",
+	alice := shared.User{Name: `Alice <b>"Liddell"`, Subject: "alice", LogoutURL: "/bff/logout?sid=1",
 		Claims: []shared.Claim{{Type: "sub", Value: "alice"}}}
 	in := ui.Session{State: ui.SignedIn, User: alice, Ends: time.Now().Add(time.Hour)}
 	down := ui.Failure{Fault: ui.FaultDown, Title: "The session store does not answer"}

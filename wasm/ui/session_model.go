@@ -3,6 +3,7 @@ package ui
 import (
 	"time"
 
+	"cloakroom/shared"
 	"cloakroom/shared/problem"
 )
 
@@ -21,15 +22,15 @@ const (
 // Session is what the page knows about who is there.
 type Session struct {
 	State   State
-	User    User      // who is or was signed in
-	Ends    time.Time // when the session ends unless it is used; zero if not said
-	Failure Failure   // why Down
-	RetryAt time.Time // when Down is tried again
+	User    shared.User // who is or was signed in
+	Ends    time.Time   // when the session ends unless it is used; zero if not said
+	Failure Failure     // why Down
+	RetryAt time.Time   // when Down is tried again
 	tries   int
 }
 
 // Loaded is the session after the server said who is there.
-func (s Session) Loaded(u User, now time.Time) Session {
+func (s Session) Loaded(u shared.User, now time.Time) Session {
 	next := Session{State: SignedIn, User: u}
 	if u.ExpiresIn > 0 {
 		next.Ends = now.Add(u.ExpiresIn)

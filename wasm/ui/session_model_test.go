@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cloakroom/shared"
 	"cloakroom/shared/problem"
 	"cloakroom/wasm/api"
 	"cloakroom/wasm/ui"
@@ -23,7 +24,7 @@ func failed(code problem.Code) ui.Failure {
 }
 
 func TestSessionGoesThroughItsStates(t *testing.T) {
-	alice := ui.User{Name: "Alice", Subject: "alice", ExpiresIn: time.Minute}
+	alice := shared.User{Name: "Alice", Subject: "alice", ExpiresIn: time.Minute}
 	offline := ui.FailureOf(errors.New("no route"))
 	for _, row := range []struct {
 		name  string
