@@ -13,9 +13,16 @@ RESULTS  := bin/test
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
-.PHONY: run build wasm test check unit e2e chromium clean
-.DELETE_ON_ERROR:
+PACK     :=
 
+.PHONY: help run build wasm test check unit e2e chromium clean
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: PACK := -fast
 run: build ## build everything, then start the demo
 	@echo "[4/4] starting"
 	@bin/cloakroom demo --listen $(LISTEN)
@@ -24,18 +31,15 @@ build: wasm ## bin/cloakroom, with the application inside
 	@echo "[3/4] building bin/cloakroom"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/cloakroom ./bff
 
-wasm: $(WASM).br
-
-$(WASM).br: $(WASM)
+wasm: $(WASM) ## the application for the browser, compressed
 	@echo "[2/4] compressing the application"
-	@$(GO) run ./bff/spa/pack $(WASM)
-	@touch $@
+	@$(GO) run ./bff/spa/pack $(PACK) $(WASM)
 
 $(WASM): $(WASM_SRC)
 	@echo "[1/4] building the application for WebAssembly (a first build fetches the modules)"
 	@GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $@ ./wasm
 
-test: wasm check unit e2e ## everything, on a fresh machine too
+test: check unit e2e ## everything, on a fresh machine too
 	@cat $(RESULTS)/*.json | awk ' \
 		/"Test":/ && /^\{[^}]*"Action":"pass"/ { passed++ } \
 		/"Test":/ && /^\{[^}]*"Action":"fail"/ { failed++ } \
@@ -50,7 +54,7 @@ check: ## gofmt, vet and staticcheck, of both sides and both modules
 	@cd bff/e2e && $(GO) vet ./...
 	@$(GO) run $(STATICCHECK) ./...
 
-unit: ## unit, contract and fuzz-seed tests under the race detector
+unit: wasm ## unit, contract and fuzz-seed tests under the race detector
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
 	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race ./...
@@ -67,4 +71,4 @@ chromium:
 		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 
 clean:
-	@rm -rf bin $(WASM) $(WASM).br $(WASM).gz
+	@rm -rf bin $(WASM) $(WASM).*
