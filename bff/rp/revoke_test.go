@@ -85,7 +85,6 @@ func TestRevokingFailsWhen(t *testing.T) {
 
 func TestSigningOutAtTheProvider(t *testing.T) {
 	i := newIDP()
-	p, _ := start(t, i)
 	const bye = "https://app.example/bye?a=b"
 	for name, row := range map[string]struct {
 		idToken, state, postLogout string
@@ -111,7 +110,7 @@ func TestSigningOutAtTheProvider(t *testing.T) {
 		})
 	}
 	delete(i.metadata, "end_session_endpoint")
-	p, _ = start(t, i)
+	p, _ := start(t, i)
 	if got, ok := p.EndSessionURL(secret.New("id-1"), ""); ok || got != "" {
 		t.Errorf("without an endpoint: %q", got)
 	}

@@ -112,7 +112,7 @@ func (p *party) token() tokens          { return p.post("/oauth/token", codeForm
 func (p *party) claims() map[string]any { _, c := p.mustVerify(p.alice().ID); return c }
 
 func (p *party) verifiesHS256(token string) bool {
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.HS256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.HS256})
 	if err != nil {
 		return false
 	}

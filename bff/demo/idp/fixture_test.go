@@ -239,7 +239,7 @@ func (p *party) verify(token string) (typ string, claims map[string]any, err err
 }
 
 func verifyWith(set *jose.JSONWebKeySet, token string) (typ string, claims map[string]any, err error) {
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return "", nil, err
 	}

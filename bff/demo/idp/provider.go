@@ -96,7 +96,7 @@ func (p *Provider) assemble() error {
 	authenticated := op.NewAES256GCMCrypto(config.CryptoKey, "")
 	provider, err := op.NewProvider(config, storage{p}, op.StaticIssuer(p.cfg.Issuer), op.WithAllowInsecure(), op.WithCrypto(authenticated),
 		op.WithAccessTokenVerifierOpts(func(v *op.AccessTokenVerifier) {
-			v.Offset = p.cfg.Now().Sub(time.Now()) // op compares with the machine's clock
+			v.Offset = time.Until(p.cfg.Now()) // op compares with the machine's clock
 		}))
 	if err != nil {
 		return err

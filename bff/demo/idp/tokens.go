@@ -26,7 +26,7 @@ func (k draftKey) Key() any                                    { return k.privat
 func (k draftKey) ID() string                                  { return "draft" }
 
 func (k draftKey) open(token string) (map[string]any, error) {
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return nil, fmt.Errorf("idp: parse draft: %w", err)
 	}
