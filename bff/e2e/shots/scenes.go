@@ -1,0 +1,188 @@
+package main
+
+import (
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+
+	"cloakroom/bff/demo/idp"
+	"cloakroom/bff/e2e/stage"
+)
+
+// scenes are the demo from beginning to end, a world of its own each.
+var scenes = []func(*session){unknown, signedOut, signedIn, expired, down, errors}
+
+const gate = `main .gate a[href^="/bff/login"]`
+
+var pages = []struct{ name, path string }{{"home", "/"}, {"orders", "/orders"}, {"session", "/session"}, {"inspector", "/inspector"}}
+
+func open(s *session, o stage.Options) (*stage.Stage, *stage.Browser, *stage.Tab) {
+	world := stage.Open(s, o)
+	b := world.Browser(s)
+	b.Forgive(func(m stage.Message) bool { return m.Source == "network" })
+	return world, b, b.NewTab(s)
+}
+
+func block(tab *stage.Tab, patterns ...string) {
+	list := []*network.BlockPattern{}
+	for _, pattern := range patterns {
+		list = append(list, &network.BlockPattern{URLPattern: pattern, Block: true})
+	}
+	stage.Do(tab, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: list})
+}
+
+// unknown is what is seen until the program has loaded.
+func unknown(s *session) {
+	_, b, tab := open(s, stage.Options{})
+	b.Forgive(func(stage.Message) bool { return true }) // go-app complains that the program does not come
+	block(tab, "*://*:*/web/*/app.wasm")
+	for _, page := range pages {
+		tab.Go(page.path)
+		tab.WaitVisible("h1")
+		s.take(tab, page.name+"-unknown")
+	}
+}
+
+func signedOut(s *session) {
+	_, _, tab := open(s, stage.Options{})
+	for _, page := range pages {
+		tab.Go(page.path)
+		tab.Booted()
+		tab.Wait(`!document.querySelector("main .bones")`)
+		s.take(tab, page.name+"-signed-out")
+	}
+	tab.Go("/nowhere")
+	tab.Booted()
+	s.take(tab, "not-found")
+}
+
+func signedIn(s *session) {
+	_, _, tab := open(s, stage.Options{})
+	tab.Go("/bff/login?returnUrl=/")
+	tab.WaitVisible("#password")
+	s.take(tab, "provider-sign-in")
+	tab.Authenticate("alice", "looking-glass")
+	tab.WaitVisible("[role=alert]")
+	s.take(tab, "provider-wrong-password")
+	tab.Authenticate("alice", "wonderland")
+	tab.WaitVisible("button[value=allow]")
+	s.take(tab, "provider-consent")
+	tab.Agree("/")
+	for _, page := range pages {
+		tab.Go(page.path)
+		tab.Booted()
+		tab.Wait(`!document.querySelector("main .bones")`)
+		s.take(tab, page.name+"-signed-in")
+	}
+	inspect(s, tab)
+	change(s, tab)
+}
+
+func inspect(s *session, tab *stage.Tab) {
+	tab.Eval(`document.querySelectorAll("#reach details").forEach((d) => { d.open = true; })`+", 1", nil)
+	s.take(tab, "inspector-opened")
+	tab.Eval(`(localStorage.setItem("access_token", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwbGFudGVkIn0.c2lnbmF0dXJl"), 1)`, nil)
+	tab.Click("#scan-again")
+	tab.WaitVisible("#reach [data-source=localStorage].alarm")
+	s.take(tab, "inspector-alarm")
+	tab.Eval(`(localStorage.clear(), 1)`, nil)
+}
+
+func change(s *session, tab *stage.Tab) {
+	const row = "main table tbody tr:not(.saving)"
+	tab.Go("/orders?page=7")
+	tab.WaitVisible(row)
+	s.take(tab, "orders-page-7")
+	tab.Go("/orders")
+	tab.WaitVisible(row)
+	tab.Click("#order-item")
+	tab.Type("\r")
+	tab.Wait(`document.querySelector("#order-item[aria-invalid=true]")`)
+	s.take(tab, "orders-complaint")
+	tab.Click("#order-item")
+	tab.Type("A hook for a hat with a name that is far longer than the names of hooks commonly are, to see it break\r")
+	tab.Wait(`document.querySelector("#order-notice").textContent !== ""`)
+	s.take(tab, "orders-added")
+	tab.Click(row + " button")
+	tab.WaitVisible("#order-confirm")
+	s.take(tab, "orders-question")
+	tab.Go("/orders?page=4000")
+	tab.WaitVisible("main .hollow")
+	s.take(tab, "orders-no-such-page")
+}
+
+func expired(s *session) {
+	world, _, tab := open(s, stage.Options{AccessTokenLifetime: time.Second})
+	for _, page := range pages[1:3] {
+		tab.SignIn("alice", "wonderland", "/orders")
+		tab.Click("#order-item")
+		tab.Type("half an order")
+		for _, family := range world.Demo.IDP.Families() {
+			world.Demo.IDP.Revoke(family.ID)
+		}
+		// With the next renewal the session is over.
+		stage.Until(s, stage.Patience, "the session to end", func() bool { return tab.Call("GET", "/api/orders").Status == 401 })
+		tab.Click(`nav a[href="/orders?page=2"]`)
+		tab.WaitVisible(gate)
+		if page.path != "/orders" {
+			tab.Click(`header a[href="` + page.path + `"]`)
+			tab.WaitVisible(gate)
+		}
+		s.take(tab, page.name+"-expired")
+	}
+}
+
+func down(s *session) {
+	_, b, tab := open(s, stage.Options{})
+	tab.SignIn("alice", "wonderland", "/orders")
+	tab.WaitVisible("main table")
+	b.Cut()
+	tab.Click(`nav a[href="/orders?page=2"]`)
+	tab.WaitVisible(".banner .down")
+	s.take(tab, "orders-down")
+	for _, page := range pages {
+		if page.path == "/orders" {
+			continue
+		}
+		tab.Click(`header a[href="` + page.path + `"]`)
+		tab.WaitAt(page.path)
+		s.take(tab, page.name+"-down")
+	}
+	b.Mend()
+	block(tab, "*://*:*/bff/user*")
+	tab.Go("/session")
+	tab.WaitVisible("main .gate .down")
+	s.take(tab, "session-down-unknown")
+	tab.Go("/")
+	tab.WaitVisible("main .down")
+	s.take(tab, "home-down-unknown")
+}
+
+func errors(s *session) {
+	world, _, tab := open(s, stage.Options{})
+	tab.Go("/bff/login")
+	tab.Authenticate("bob", "builder")
+	tab.Click("button[value=deny]")
+	tab.WaitVisible("p.code")
+	s.take(tab, "error-denied")
+	tab.Go("/bff/callback?state=none")
+	tab.WaitVisible("p.code")
+	s.take(tab, "error-state")
+	tab.Go("/bff/login?returnUrl=https://elsewhere.example/")
+	tab.WaitVisible("p.code")
+	s.take(tab, "error-return-url")
+	tab.Go("/bff/login")
+	tab.WaitVisible("button[value=allow]")
+	world.Demo.IDP.SetFault(idp.FaultTokenError)
+	tab.Click("button[value=allow]")
+	tab.WaitVisible("p.code")
+	s.take(tab, "error-provider")
+	world.Demo.IDP.SetFault(idp.FaultNone)
+	tab.Go(world.IDPOrigin + "/interaction?request=none")
+	tab.WaitVisible("h1")
+	s.take(tab, "provider-error")
+	tab.SignIn("bob", "builder", "/session")
+	tab.Go(world.IDPOrigin + "/end_session?client_id=cloakroom-demo")
+	tab.WaitVisible("button")
+	s.take(tab, "provider-sign-out")
+}
