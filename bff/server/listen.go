@@ -107,9 +107,24 @@ func (s *Server) shutDown(servers []*http.Server) error {
 
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken handshakes and the like: anyone can cause them
+		Handler: oneRequest(handler), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		DisableGeneralOptionsHandler: true,                                              // "OPTIONS *" is refused like every other target that is no path
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken handshakes and the like: anyone can cause them
 	}
+}
+
+// oneRequest closes a connection after a request with a transfer coding. Such a
+// request may have had a Content-Length too, which net/http drops before anyone
+// can look; whoever stands before us may have gone by it, and what follows
+// would be a request that nobody sent (RFC 9112 §6.1: MUST close). Browsers
+// send no transfer coding over HTTP/1.
+func oneRequest(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // listen opens a port, and says what to do when it is taken.
