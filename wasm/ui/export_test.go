@@ -1,6 +1,10 @@
 package ui
 
-import "github.com/maxence-charriere/go-app/v10/pkg/app"
+import (
+	"github.com/maxence-charriere/go-app/v10/pkg/app"
+
+	"cloakroom/shared"
+)
 
 // RenderShell is the whole of a page in a state, as HTML.
 func RenderShell(page string, s Session) string {
@@ -12,4 +16,24 @@ func RenderShell(page string, s Session) string {
 // RenderFindings is the inspector's left side for what was found.
 func RenderFindings(f Findings) string {
 	return app.HTMLString(&inspector{scan: Ready, found: f, Session: Session{State: SignedOut}})
+}
+
+// RenderOrders is the page of orders with what its model holds.
+func RenderOrders(model Orders, s Session) string {
+	return app.HTMLString(&orders{model: model, Session: s})
+}
+
+// RenderHeld is the inspector's right side for what the server holds.
+func RenderHeld(h shared.Holdings, s Session) string {
+	return app.HTMLString(&inspector{held: holdings{phase: Ready, facts: h}, Session: s})
+}
+
+// Back feeds sessions to a recovery and returns what it made of each.
+func Back(sessions ...Session) []bool {
+	var r recovery
+	back := make([]bool, len(sessions))
+	for i := range sessions {
+		back[i] = r.back(sessions[i])
+	}
+	return back
 }

@@ -70,16 +70,19 @@ func (i *inspector) look(ctx app.Context) {
 
 func (i *inspector) Render() app.UI {
 	again := app.Button().ID("scan-again").Type("button").Class("button").OnClick(i.again)
-	if i.scanning {
+	switch {
+	case i.scanning:
 		again = again.Text("Looking…").Aria("disabled", "true")
-	} else {
+	case i.scan == Loading: // nothing runs yet
+		again = again.Text("Scan again").Disabled(true)
+	default:
 		again = again.Text("Scan again")
 	}
 	return app.Div().Class("page").Body(
 		app.Div().Class("page-head").Body(
 			app.Div().Body(
 				heading("What can this page see?"),
-				app.P().Class("lead").Text("On the left everything a script can read here, read just now. On the right what the cloakroom holds for you."),
+				app.P().Class("lead").Text("Everything a script can read here, read just now. And what the cloakroom holds for you, out of reach of any script."),
 			),
 			again,
 		),
@@ -187,8 +190,11 @@ func copies(n int) string {
 
 func (i *inspector) right() app.UI {
 	body := []app.UI{app.H2().Body(icon(iconHanger), app.Text("Behind the counter"))}
+	if i.Session.State == Unknown {
+		return app.Section().ID("held").Class("card side").Body(append(body, bones(8))...)
+	}
 	if closed := gate(i.Session, i.Here, "see what the cloakroom holds for you"); closed != nil {
-		return app.Section().ID("held").Class("side").Body(append(body, closed)...)
+		return app.Section().ID("held").Class("card side").Body(append(body, closed)...)
 	}
 	if stand := i.held.unready(); stand != nil {
 		return app.Section().ID("held").Class("card side").Body(append(body, stand)...)
@@ -210,20 +216,27 @@ func (i *inspector) right() app.UI {
 }
 
 func coat(t shared.TokenFacts) app.UI {
-	expires := app.Span().Body(app.Text("only the provider knows"))
-	if t.Expires != 0 {
-		over := "expired"
-		if t.Kind == shared.TokenAccess {
-			over = "expired, renewed with the next call"
-		}
-		expires = app.Span().Body(&countdown{Until: t.Expires, Over: over})
-	}
-	return app.Li().Class("coat").Body(
+	return app.Li().Class("coat").DataSet("kind", t.Kind).Body(
 		icon(iconHanger),
 		app.Div().Body(
 			app.P().Class("strong").Text(kindName(t.Kind)),
 			app.P().Class("fine soft").Body(app.Code().Text(t.Fingerprint), app.Text(" · "+Size(t.Bytes))),
-			app.P().Class("fine soft").Body(app.Text("Good for: "), expires),
+			app.P().Class("fine soft").Body(use(t)...),
 		),
 	)
+}
+
+// use is what a token is good for, and for how long.
+func use(t shared.TokenFacts) []app.UI {
+	switch {
+	case t.Kind == shared.TokenID: // proves a sign-in, once; its end matters to nobody afterwards
+		return []app.UI{app.Text("Proof of the sign-in. It opens no API.")}
+	case t.Expires == 0:
+		return []app.UI{app.Text("Good for: as long as the provider lets it")}
+	}
+	over := "expired"
+	if t.Kind == shared.TokenAccess {
+		over = "expired, renewed with the next call"
+	}
+	return []app.UI{app.Text("Good for: "), &countdown{Until: t.Expires, Over: over}}
 }

@@ -14,9 +14,10 @@ type orders struct {
 	Session Session
 	Here    string // exported: a new page number arrives as a new address
 
-	client Client
-	model  Orders
-	asked  string // the address whose list was asked for
+	client   Client
+	model    Orders
+	asked    string // the address whose list was asked for
+	recovery recovery
 }
 
 // actOrders carries work from a button to the page. A button's own context
@@ -42,22 +43,28 @@ func (o *orders) OnMount(ctx app.Context) {
 
 func (o *orders) OnUpdate(ctx app.Context) { o.open(ctx) }
 
-// open reads the list once per address, as soon as somebody is signed in.
+// open reads the list once per address, as soon as somebody is signed in, and
+// once more when the server is back after the list could not be read.
 func (o *orders) open(ctx app.Context) {
+	back := o.recovery.back(o.Session)
 	if !o.Session.Shows() {
-		o.asked, o.model.Rows = "", nil
+		o.asked = ""
+		o.model.Forget()
 		return
 	}
 	address := here()
-	if o.asked == address {
-		return
+	switch {
+	case o.asked != address:
+		o.asked = address
+		o.model.Open(PageOf(app.Window().URL().Query()))
+		o.load(ctx, aloud)
+	case back && o.model.Phase == Failed:
+		o.model.Open(o.model.Page)
+		o.load(ctx, quietly)
 	}
-	o.asked = address
-	o.model.Open(PageOf(app.Window().URL().Query()))
-	o.load(ctx)
 }
 
-func (o *orders) load(ctx app.Context) {
+func (o *orders) load(ctx app.Context, how telling) {
 	if o.client == nil {
 		return
 	}
@@ -68,7 +75,7 @@ func (o *orders) load(ctx app.Context) {
 			if err != nil {
 				f := FailureOf(err)
 				o.model.LoadFailed(f)
-				ctx.NewActionWithValue(actFailed, f)
+				how.tell(ctx, f)
 				return
 			}
 			o.model.Loaded(page)
@@ -127,7 +134,7 @@ func (o *orders) remove(ctx app.Context, id string) {
 				return
 			}
 			if o.model.Deleted(id) {
-				o.load(ctx)
+				o.load(ctx, aloud)
 			}
 		})
 	})
@@ -137,7 +144,7 @@ func (o *orders) remove(ctx app.Context, id string) {
 // means for the session.
 func (o *orders) failed(ctx app.Context, f Failure, rollBack func(Failure) bool) {
 	if rollBack(f) {
-		o.load(ctx)
+		o.load(ctx, aloud)
 	}
 	if f.Fault == FaultSignedOut {
 		ctx.NewActionWithValue(actFailed, f)
@@ -166,7 +173,7 @@ func (o *orders) keep(ctx app.Context) {
 
 func (o *orders) retry(ctx app.Context) {
 	o.model.Open(o.model.Page)
-	o.load(ctx)
+	o.load(ctx, aloud)
 	ctx.NewAction(actRecheck)
 }
 

@@ -21,6 +21,9 @@ const (
 	Failed
 )
 
+// String is the phase as the page's data-phase names it.
+func (p Phase) String() string { return [...]string{"loading", "ready", "failed"}[p] }
+
 // Draft is an order as it is being typed.
 type Draft struct {
 	Item     string `json:"item"`
@@ -68,13 +71,15 @@ type Orders struct {
 	Phase   Phase
 	Failure Failure
 	Rows    []Row
-	Page    int // from 1
+	Stale   bool // Rows are of an earlier reading, perhaps of another page
+	Page    int  // from 1
 	Total   int
 	Draft   Draft
 	Wrong   DraftErrors
 	Adding  bool
 	Notice  Notice
 	leaving map[string]place // deleted here, not yet there
+	before  []Row            // of the page open before, until this one is read
 }
 
 type place struct {
@@ -103,7 +108,10 @@ func PageURL(n int) string {
 // Open turns to page n.
 func (o *Orders) Open(n int) {
 	if n != o.Page {
-		o.Rows = nil
+		if o.dropSaving(); len(o.Rows) > 0 {
+			o.before = o.Rows
+		}
+		o.Rows, o.Stale = nil, false
 	}
 	o.Page, o.Phase, o.Failure = n, Loading, Failure{}
 }
@@ -118,6 +126,7 @@ func (o *Orders) Loaded(page shared.OrderPage) {
 		return
 	}
 	o.Phase, o.Failure, o.Total = Ready, Failure{}, max(page.Total-len(o.leaving), 0)
+	o.Stale, o.before = false, nil
 	o.Rows = o.Rows[:0]
 	for _, order := range page.Orders {
 		if _, gone := o.leaving[order.ID]; !gone {
@@ -126,8 +135,28 @@ func (o *Orders) Loaded(page shared.OrderPage) {
 	}
 }
 
-// LoadFailed notes why the list could not be read.
-func (o *Orders) LoadFailed(f Failure) { o.Phase, o.Failure = Failed, f }
+// LoadFailed notes why the list could not be read. What was read before stays,
+// marked as such. A page so far out that the API refuses its offset is a page
+// that is not there.
+func (o *Orders) LoadFailed(f Failure) {
+	if f.Code == problem.ParameterInvalid && o.Page > 1 {
+		o.Forget()
+		o.Phase, o.Failure, o.Total = Ready, Failure{}, 0
+		return
+	}
+	o.Phase, o.Failure = Failed, f
+	if len(o.Rows) == 0 {
+		o.Rows = o.before
+	}
+	o.Keep()
+	o.Stale, o.before = len(o.Rows) > 0, nil
+}
+
+// Missing reports whether the open page lies beyond the last.
+func (o *Orders) Missing() bool { return o.Phase == Ready && o.Page > 1 && len(o.Rows) == 0 }
+
+// Forget drops what was read: it is no longer this reader's to see.
+func (o *Orders) Forget() { o.Rows, o.before, o.Stale = nil, nil, false }
 
 // savingID marks the row shown before the API gave it an ID.
 const savingID = ""

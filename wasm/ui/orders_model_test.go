@@ -199,6 +199,58 @@ func TestAnAnswerForAnotherPageIsIgnored(t *testing.T) {
 	}
 }
 
+func TestAPageBeyondTheLastIsNoFailure(t *testing.T) {
+	far := &ui.Orders{}
+	far.Open(4000)
+	far.LoadFailed(failed(problem.ParameterInvalid)) // the API's bound on offsets
+	if !far.Missing() || far.Phase != ui.Ready || far.Failure != (ui.Failure{}) {
+		t.Errorf("phase %v failure %+v", far.Phase, far.Failure)
+	}
+	if near := shown(4, 45); !near.Missing() || near.Pages() != 3 {
+		t.Errorf("missing %v of %d pages", near.Missing(), near.Pages())
+	}
+	if shown(1, 0).Missing() || shown(3, 45).Missing() {
+		t.Error("a page that is there is said not to be")
+	}
+	first := &ui.Orders{}
+	first.Open(1)
+	if first.LoadFailed(failed(problem.ParameterInvalid)); first.Missing() || first.Phase != ui.Failed {
+		t.Error("the first page is never missing")
+	}
+}
+
+func TestWhatWasReadStaysWhenTheServerFallsSilent(t *testing.T) {
+	o := shown(1, 21)
+	before := ids(o)
+	o.Ask("o21")
+	o.Open(2)
+	if len(o.Rows) != 0 || o.Stale {
+		t.Fatalf("another page's rows are shown as this one's: %s", ids(o))
+	}
+	o.LoadFailed(failed(problem.StoreUnavailable))
+	if o.Phase != ui.Failed || !o.Stale || ids(o) != before || o.Rows[0].Asking {
+		t.Errorf("phase %v stale %v rows %s", o.Phase, o.Stale, ids(o))
+	}
+	if o.Open(2); !o.Stale || ids(o) != before {
+		t.Errorf("while it is read again: stale %v rows %s", o.Stale, ids(o))
+	}
+	o.Loaded(shared.OrderPage{Offset: 20, Total: 21, Orders: []shared.Order{{ID: "o1"}}})
+	if o.Stale || ids(o) != "o1" {
+		t.Errorf("read again: stale %v rows %s", o.Stale, ids(o))
+	}
+
+	same := shown(1, 2)
+	same.Open(1)
+	if same.LoadFailed(failed(problem.StoreUnavailable)); !same.Stale || ids(same) != "o2 o1" {
+		t.Errorf("the same page: stale %v rows %s", same.Stale, ids(same))
+	}
+	same.Forget()
+	same.Open(2)
+	if same.LoadFailed(failed(problem.StoreUnavailable)); same.Stale || len(same.Rows) != 0 {
+		t.Errorf("what was to be forgotten is back: %s", ids(same))
+	}
+}
+
 func TestPages(t *testing.T) {
 	for _, row := range []struct {
 		name  string

@@ -52,14 +52,18 @@ func field(id, label, class string, input app.HTMLInput, wrong string) app.UI {
 }
 
 func (o *orders) list() app.UI {
-	return app.Section().Class("card list").Aria("label", "Your orders").Body(
+	return app.Section().Class("card list").DataSet("phase", o.model.Phase.String()).Aria("label", "Your orders").Body(
 		o.notice(),
 		app.Div().Class("list-head").Body(
 			app.H2().Text(o.summary()),
-			when(o.model.Phase == Loading && len(o.model.Rows) > 0, func() app.UI {
+			when(len(o.model.Rows) > 0 && o.model.Phase == Loading, func() app.UI {
 				return app.Span().Class("soft").Text("Loading…")
 			}),
+			when(o.model.Stale && o.model.Phase == Failed, func() app.UI {
+				return app.Span().Class("badge old").Text("as read before")
+			}),
 		),
+		o.unread(),
 		o.rows(),
 		o.pager(),
 	)
@@ -78,35 +82,52 @@ func (o *orders) notice() app.UI {
 }
 
 func (o *orders) summary() string {
-	if o.model.Phase == Loading && len(o.model.Rows) == 0 {
+	switch {
+	case o.model.Missing():
+		return "There is no page " + strconv.Itoa(o.model.Page)
+	case o.model.Phase == Failed, o.model.Stale, o.model.Phase == Loading && len(o.model.Rows) == 0:
 		return "Your orders"
-	}
-	if o.model.Total == 0 {
+	case o.model.Total == 0:
 		return "No orders"
 	}
 	return Count(o.model.Total, "order")
 }
 
+// unread says why there is no list, or an old one. While the server is down the
+// banner offers the one way to try again, and the list follows.
+func (o *orders) unread() app.UI {
+	if o.model.Phase != Failed {
+		return nil
+	}
+	if o.Session.State == Down {
+		return app.Div().Class("hollow").Body(
+			app.P().Body(app.Strong().Text("The list could not be read. "), app.Text("It is read as soon as the server answers.")),
+		)
+	}
+	return app.Div().Class("hollow").Body(
+		app.P().Body(app.Strong().Text("The list could not be read. "), app.Text(o.model.Failure.Sentence())),
+		app.Button().Type("button").Class("button small").Text("Try again").OnClick(func(ctx app.Context, _ app.Event) { o.post(ctx, o.retry) }),
+	)
+}
+
 func (o *orders) rows() app.UI {
 	switch {
-	case o.model.Phase == Failed:
-		return app.Div().Class("hollow").Body(
-			app.P().Body(app.Strong().Text("The list could not be read. "), app.Text(o.model.Failure.Sentence())),
-			app.Button().Type("button").Class("button small").Text("Try again").OnClick(func(ctx app.Context, _ app.Event) { o.post(ctx, o.retry) }),
-		)
+	case o.model.Phase == Failed && !o.model.Stale:
+		return nil
 	case o.model.Phase == Loading && len(o.model.Rows) == 0:
 		return bones(8)
-	case len(o.model.Rows) == 0 && o.model.Total > 0:
-		return app.Div().Class("hollow").Body(
-			app.P().Text("There is no page "+Number(o.model.Page)+"."),
-			app.A().Class("button small").Href(pathOrders).Text("To the first page"),
-		)
+	case o.model.Missing():
+		return o.missing()
 	case len(o.model.Rows) == 0:
 		return app.Div().Class("hollow").Body(icon(iconHanger), app.P().Text("Nothing ordered yet. The form above changes that."))
 	}
 	head := []string{"Item", "Quantity", "Ordered", ""}
-	return app.Table().Class("table").Body(
-		app.Caption().Class("aside").Text("Orders, newest first, page "+strconv.Itoa(o.model.Page)+" of "+strconv.Itoa(o.model.Pages())),
+	class, caption := "table", "Orders, newest first, page "+strconv.Itoa(o.model.Page)+" of "+strconv.Itoa(o.model.Pages())
+	if o.model.Stale {
+		class, caption = "table stale", "Orders as read before"
+	}
+	return app.Table().Class(class).Body(
+		app.Caption().Class("aside").Text(caption),
 		app.THead().Body(app.Tr().Body(app.Range(head).Slice(func(i int) app.UI {
 			if head[i] == "" {
 				return app.Th().Scope("col").Body(app.Span().Class("aside").Text("Delete"))
@@ -114,6 +135,19 @@ func (o *orders) rows() app.UI {
 			return app.Th().Scope("col").Text(head[i])
 		}))),
 		app.TBody().Body(app.Range(o.model.Rows).Slice(func(i int) app.UI { return o.row(o.model.Rows[i]) })),
+	)
+}
+
+// missing is a page beyond the last: nothing is wrong, and there is a way back.
+func (o *orders) missing() app.UI {
+	return app.Div().Class("hollow").Body(
+		app.P().Text("The list of your orders ends before it."),
+		app.Div().Class("ways").Body(
+			app.A().Class("button small").Href(pathOrders).Text("To the first page"),
+			when(o.model.Pages() > 1, func() app.UI {
+				return app.A().Class("button small quiet").Href(PageURL(o.model.Pages())).Text("To the last page")
+			}),
+		),
 	)
 }
 
@@ -126,9 +160,11 @@ func (o *orders) row(r Row) app.UI {
 	}
 	var act app.UI
 	switch {
+	case o.model.Stale: // what is not known to be there is not deleted
 	case r.Saving:
 		act = app.Span().Class("soft").Text("…")
 	case r.Asking:
+		class = "asking"
 		act = app.Span().Class("ask").Body(
 			app.Button().ID(confirmID).Type("button").Class("button small danger").Text("Delete").Aria("label", "Yes, delete "+r.Item).
 				OnClick(func(ctx app.Context, _ app.Event) { o.post(ctx, func(ctx app.Context) { o.remove(ctx, r.ID) }) }, app.EventScope("yes", r.ID)),
@@ -151,7 +187,7 @@ func deleteID(id string) string { return "delete-" + id }
 
 func (o *orders) pager() app.UI {
 	last := o.model.Pages()
-	if o.model.Phase == Failed || last < 2 {
+	if o.model.Phase == Failed || o.model.Missing() || last < 2 {
 		return app.Nav().Class("pager").Aria("label", "Pages of orders")
 	}
 	links := o.model.PageLinks()

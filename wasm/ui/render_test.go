@@ -120,6 +120,112 @@ func TestWhatIsPrivateIsShownToItsOwnerOnly(t *testing.T) {
 	}
 }
 
+// The names that whoever drives the pages relies on.
+func TestStatesAndPhasesAreNamed(t *testing.T) {
+	for name, want := range map[string]string{
+		"unknown": "unknown", "signed out": "signed-out", "signed in": "signed-in", "expired": "expired",
+		"down, nobody known": "down", "down while somebody is there": "down",
+	} {
+		got := ""
+		walk(parse(t, ui.RenderShell("/", states()[name])), func(n *html.Node) {
+			if attr(n, "class") == "shell" {
+				got = attr(n, "data-state")
+			}
+		})
+		if got != want {
+			t.Errorf("%s is named %q, want %q", name, got, want)
+		}
+	}
+	for phase, want := range map[ui.Phase]string{ui.Loading: "loading", ui.Ready: "ready", ui.Failed: "failed"} {
+		page := ui.RenderOrders(ui.Orders{Phase: phase, Page: 1}, states()["signed in"])
+		if !strings.Contains(page, `data-phase="`+want+`"`) {
+			t.Errorf("phase %s is not named: %s", want, page)
+		}
+	}
+}
+
+func TestTheListOffersOneWayToTryAgain(t *testing.T) {
+	rows := []ui.Row{{Order: shared.Order{ID: "o1", Item: "scarf"}}}
+	failure := ui.Failure{Fault: ui.FaultDown, Title: "The API does not answer"}
+	for _, row := range []struct {
+		name    string
+		model   ui.Orders
+		session string
+		has     string
+		hasNot  string
+	}{
+		{"the server is down: its banner has the button", ui.Orders{Phase: ui.Failed, Failure: failure, Page: 1, Total: 1200}, "down while somebody is there", "as soon as the server answers", "Try again"},
+		{"only the list failed", ui.Orders{Phase: ui.Failed, Failure: failure, Page: 1, Total: 1200}, "signed in", "Try again", "1,200"},
+		{"an old list is marked", ui.Orders{Phase: ui.Failed, Failure: failure, Page: 2, Total: 1200, Rows: rows, Stale: true}, "signed in", "as read before", "1,200"},
+		{"an old list is not changed", ui.Orders{Phase: ui.Failed, Failure: failure, Page: 2, Rows: rows, Stale: true}, "signed in", "scarf", "Delete scarf"},
+		{"a page beyond the bounds", ui.Orders{Phase: ui.Ready, Page: 4000}, "signed in", "There is no page 4000", "Try again"},
+		{"a page beyond the last", ui.Orders{Phase: ui.Ready, Page: 61, Total: 1200}, "signed in", `href="/orders?page=60"`, "No orders"},
+		{"no orders at all", ui.Orders{Phase: ui.Ready, Page: 1}, "signed in", "No orders", "There is no page"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			page := ui.RenderOrders(row.model, states()[row.session])
+			if !strings.Contains(page, row.has) || strings.Contains(page, row.hasNot) {
+				t.Errorf("want %q and no %q in %s", row.has, row.hasNot, page)
+			}
+		})
+	}
+}
+
+func TestEveryTokenSaysWhatItIsGoodFor(t *testing.T) {
+	held := shared.Holdings{Tokens: []shared.TokenFacts{
+		{Kind: shared.TokenAccess, Fingerprint: "aaaaaaaa", Expires: time.Now().Add(time.Hour).Unix()},
+		{Kind: shared.TokenRefresh, Fingerprint: "bbbbbbbb"}, {Kind: shared.TokenID, Fingerprint: "cccccccc"},
+	}}
+	says := map[string]string{}
+	walk(parse(t, ui.RenderHeld(held, states()["signed in"])), func(n *html.Node) {
+		if kind := attr(n, "data-kind"); kind != "" {
+			var text strings.Builder
+			for d := range n.Descendants() {
+				if d.Type == html.TextNode {
+					text.WriteString(d.Data)
+				}
+			}
+			says[kind] = text.String()
+		}
+	})
+	for kind, want := range map[string]string{
+		shared.TokenAccess: "Good for: ", shared.TokenRefresh: "as long as the provider lets it", shared.TokenID: "Proof of the sign-in",
+	} {
+		if !strings.Contains(says[kind], want) {
+			t.Errorf("%s says %q, want %q", kind, says[kind], want)
+		}
+	}
+	if strings.Contains(says[shared.TokenID], "Good for") {
+		t.Errorf("the ID token is said to last: %q", says[shared.TokenID])
+	}
+}
+
+func TestNothingIsScannedAgainBeforeItWasScanned(t *testing.T) {
+	for _, session := range states() {
+		walk(parse(t, ui.RenderShell("/inspector", session)), func(n *html.Node) {
+			disabled := false
+			for _, a := range n.Attr {
+				disabled = disabled || a.Key == "disabled"
+			}
+			if attr(n, "id") == "scan-again" && !disabled {
+				t.Error("the button looks ready before anything ran")
+			}
+		})
+	}
+}
+
+func TestOnlyThePageWithAFormSpeaksOfWhatWasTyped(t *testing.T) {
+	expired := states()["expired"]
+	for _, page := range ui.Paths() {
+		if strings.Contains(ui.RenderShell(page, expired), "typed") {
+			t.Errorf("%s promises to keep what nobody could type", page)
+		}
+	}
+	if page := ui.RenderOrders(ui.Orders{Draft: ui.Draft{Item: "half a scarf"}}, expired); !strings.Contains(page, "half a scarf") {
+		t.Error("the orders' page does not say that the unsent order is kept")
+	}
+}
+
 func TestFoundTokensAreShownRed(t *testing.T) {
 	report := `{"sources":[{"id":"localStorage","count":1,"items":[{"name":"t","value":"eyJh…x","bytes":150,"token":true}],
 		"tokens":[{"stub":"eyJh…x","bytes":150,"alg":"RS256","claims":"{\"sub\":\"<i>\"}","copies":2}]},

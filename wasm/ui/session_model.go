@@ -19,6 +19,11 @@ const (
 	Down    // the server does not answer; the ticket is kept
 )
 
+// String is the state as the shell's data-state names it.
+func (s State) String() string {
+	return [...]string{"unknown", "signed-out", "signed-in", "expired", "down"}[s]
+}
+
 // Session is what the page knows about who is there.
 type Session struct {
 	State   State
@@ -61,6 +66,16 @@ func (s Session) Known() bool { return s.User.Subject != "" || s.User.Name != ""
 // Shows reports whether a page may show what only a signed-in user sees. A
 // server that is down does not empty a page that was there before.
 func (s Session) Shows() bool { return s.State == SignedIn || s.State == Down && s.Known() }
+
+// recovery notices that the server answers again.
+type recovery struct{ last State }
+
+// back reports whether s is the first session after the server was down.
+func (r *recovery) back(s Session) bool {
+	was := r.last
+	r.last = s.State
+	return was == Down && s.State == SignedIn
+}
 
 // backoff doubles from 2 s to half a minute.
 func backoff(tries int) time.Duration {

@@ -71,6 +71,14 @@ func TestSessionGoesThroughItsStates(t *testing.T) {
 	}
 }
 
+func TestARecoveryIsNoticedOnce(t *testing.T) {
+	in, down := ui.Session{State: ui.SignedIn}, ui.Session{State: ui.Down}
+	got := ui.Back(ui.Session{}, in, down, down, in, in, down, ui.Session{State: ui.Expired}, in)
+	if diff := cmp.Diff([]bool{false, false, false, false, true, false, false, false, false}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestRetriesSlowDown(t *testing.T) {
 	var got []time.Duration
 	s := ui.Session{}

@@ -26,13 +26,21 @@ type holdings struct {
 	facts   shared.Holdings
 	failure Failure
 	asked   bool
+
+	recovery recovery
 }
 
-// read asks the server once, as soon as somebody is signed in.
+// read asks the server once, as soon as somebody is signed in, and once more
+// when it is back after it gave no answer.
 func (h *holdings) read(ctx app.Context, client Client, session Session) {
+	back := h.recovery.back(session)
 	if !session.Shows() {
 		*h = holdings{}
 		return
+	}
+	how := aloud
+	if back && h.phase == Failed {
+		how, h.asked = quietly, false
 	}
 	if h.asked || client == nil {
 		return
@@ -43,7 +51,7 @@ func (h *holdings) read(ctx app.Context, client Client, session Session) {
 		ctx.Dispatch(func(ctx app.Context) {
 			if err != nil {
 				h.phase, h.failure = Failed, FailureOf(err)
-				ctx.NewActionWithValue(actFailed, h.failure)
+				how.tell(ctx, h.failure)
 				return
 			}
 			h.phase, h.facts, h.failure = Ready, facts, Failure{}

@@ -112,7 +112,7 @@ func (s *shell) apply(ctx app.Context, next Session) {
 }
 
 func (s *shell) Render() app.UI {
-	return app.Div().Class("shell").Body(
+	return app.Div().Class("shell").DataSet("state", s.session.State.String()).Body(
 		app.A().Class("skip").Href("#main").Text("Skip to the content").OnClick(leave),
 		s.header(),
 		s.banner(),
@@ -185,6 +185,22 @@ func (s *shell) who() app.UI {
 	return app.A().Class("chip").Href(pathSession).Body(
 		app.Span().Class("aside").Text("Signed in as "), app.Span().Class("name").Text(s.session.User.Name),
 	)
+}
+
+// telling is whether the shell hears of a failed reading.
+type telling bool
+
+// A page that reads again because the server is back does so quietly: were the
+// shell to hear of another failure, the two would send each other in circles.
+const (
+	aloud   telling = true
+	quietly telling = false
+)
+
+func (t telling) tell(ctx app.Context, f Failure) {
+	if t == aloud || f.Fault == FaultSignedOut {
+		ctx.NewActionWithValue(actFailed, f)
+	}
 }
 
 // announcement is the change of state for those who cannot see it.

@@ -46,7 +46,7 @@ func gate(session Session, here, purpose string) app.UI {
 		return app.Section().Class("ticket gate").Body(
 			icon(iconClock),
 			app.H2().Text("Your session ended"),
-			app.P().Text("The ticket is no longer good. Sign in again and you come back here; what you typed is kept in this tab."),
+			app.P().Text("The ticket is no longer good. Sign in again and you come back here."),
 			app.A().Class("button").Href(loginURL(here)).OnClick(leave).Text("Sign in again"),
 		)
 	case Down:
