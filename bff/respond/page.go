@@ -21,6 +21,9 @@ var page = template.Must(template.New("page").Parse(pageHTML))
 // pagePolicy lets an error page have its one style sheet and nothing else.
 const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// providerAdvice is for what only the provider, or our settings for it, can mend.
+const providerAdvice = "Nothing was changed. Try again; if it stays, tell whoever runs this application."
+
 // advice says what a person can do, per code. Codes without one get the way home only.
 var advice = map[problem.Code]string{
 	problem.LoginCrossSite:      "If you meant to sign in, go on. If you did not, close this page.",
@@ -31,12 +34,26 @@ var advice = map[problem.Code]string{
 	problem.ProviderTimeout:     "Try again in a moment.",
 	problem.StoreUnavailable:    "You are still signed in. Try again in a moment.",
 	problem.LogoutMismatch:      "Sign out from within the application.",
+	problem.ProviderError:       providerAdvice,
+	problem.ProviderIssuer:      providerAdvice,
+	problem.TokenResponse:       providerAdvice,
+	problem.IDTokenMalformed:    providerAdvice,
+	problem.IDTokenAlgorithm:    providerAdvice,
+	problem.IDTokenSignature:    providerAdvice,
+	problem.IDTokenIssuer:       providerAdvice,
+	problem.IDTokenAudience:     providerAdvice,
+	problem.IDTokenExpired:      providerAdvice,
+	problem.IDTokenNonce:        providerAdvice,
+	problem.IDTokenClaims:       providerAdvice,
 }
 
 // retryable are the codes for which "sign in" is the way forward.
 var retryable = map[problem.Code]bool{
 	problem.LoginCrossSite: true, problem.LoginStateInvalid: true, problem.LoginExpired: true, problem.LoginDenied: true,
 	problem.ProviderUnavailable: true, problem.ProviderTimeout: true, problem.ProviderError: true,
+	problem.ProviderIssuer: true, problem.TokenResponse: true,
+	problem.IDTokenMalformed: true, problem.IDTokenAlgorithm: true, problem.IDTokenSignature: true, problem.IDTokenIssuer: true,
+	problem.IDTokenAudience: true, problem.IDTokenExpired: true, problem.IDTokenNonce: true, problem.IDTokenClaims: true,
 	problem.SessionRequired: true, problem.SessionEnded: true,
 }
 

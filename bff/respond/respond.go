@@ -15,6 +15,9 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"cloakroom/shared"
 	"cloakroom/shared/problem"
@@ -45,7 +48,7 @@ func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	details := problem.Of(problem.CodeOf(err))
 	details.ID = newID()
 	if e, ok := errors.AsType[*problem.Error](err); ok {
-		details.Detail = e.Detail
+		details.Detail = sentence(e.Detail)
 	}
 	if details.Status == http.StatusUnauthorized {
 		details.LoginURL = shared.PathLogin
@@ -102,6 +105,20 @@ func isNavigation(r *http.Request) bool {
 		return mode == "navigate"
 	}
 	return r.Header.Get(shared.HeaderCSRF) == "" && acceptsHTML(r.Header.Get("Accept"))
+}
+
+// sentence gives a detail its capital and its full stop: half of the packages
+// write it as they write errors.
+func sentence(detail string) string {
+	if detail == "" {
+		return ""
+	}
+	first, size := utf8.DecodeRuneInString(detail)
+	text := string(unicode.ToUpper(first)) + detail[size:]
+	if !strings.ContainsAny(text[len(text)-1:], ".?!") {
+		text += "."
+	}
+	return text
 }
 
 // newID returns 64 random bits in hex: the thread between an answer and a log line.
