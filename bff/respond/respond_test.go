@@ -15,8 +15,8 @@ import (
 	"cloakroom/shared/problem"
 )
 
-// cause is what no caller may see.
-var cause = errors.New("dial 10.1.2.3: refused by vault-7")
+// errCause is what no caller may see.
+var errCause = errors.New("dial 10.1.2.3: refused by vault-7")
 
 // ask has a handler fail with err and returns the answer and the log.
 func ask(method string, header map[string]string, err error) (*httptest.ResponseRecorder, string) {
@@ -42,7 +42,7 @@ var (
 func TestEveryCodeIsAnsweredToScriptsAndToPeople(t *testing.T) {
 	for code, kind := range problem.Kinds {
 		t.Run(string(code), func(t *testing.T) {
-			w, log := ask(http.MethodGet, script, problem.New(code, cause))
+			w, log := ask(http.MethodGet, script, problem.New(code, errCause))
 			var got problem.Details
 			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Header().Get("Content-Type") != problem.ContentType {
 				t.Fatalf("%s: %v", w.Header().Get("Content-Type"), err)
@@ -54,12 +54,12 @@ func TestEveryCodeIsAnsweredToScriptsAndToPeople(t *testing.T) {
 			if got != want || w.Code != kind.Status || len(got.ID) != 16 {
 				t.Errorf("status %d, got %+v, want %+v", w.Code, got, want)
 			}
-			if !strings.Contains(log, got.ID) || !strings.Contains(log, cause.Error()) || strings.Count(log, "\n") != 1 {
-				t.Errorf("the cause is not logged once, under the ID that the caller has: %s", log)
+			if !strings.Contains(log, got.ID) || !strings.Contains(log, errCause.Error()) || strings.Count(log, "\n") != 1 {
+				t.Errorf("the errCause is not logged once, under the ID that the caller has: %s", log)
 			}
 			wantCommon(t, w)
 
-			w, _ = ask(http.MethodGet, visit, problem.New(code, cause))
+			w, _ = ask(http.MethodGet, visit, problem.New(code, errCause))
 			body := w.Body.String()
 			if w.Code != kind.Status || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(body, string(code)) {
 				t.Errorf("the page: %d %s %s", w.Code, w.Header().Get("Content-Type"), body)
@@ -81,7 +81,7 @@ func wantCommon(t *testing.T, w *httptest.ResponseRecorder) {
 	t.Helper()
 	h := w.Header()
 	if strings.Contains(w.Body.String(), "vault") || strings.Contains(w.Body.String(), "10.1.2.3") {
-		t.Errorf("the caller sees the cause: %s", w.Body)
+		t.Errorf("the caller sees the errCause: %s", w.Body)
 	}
 	if h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("ETag") != "" {
 		t.Errorf("headers %v", h)
@@ -93,7 +93,7 @@ func wantCommon(t *testing.T, w *httptest.ResponseRecorder) {
 }
 
 func TestWhatCarriesNoCodeIsAFaultOfOurs(t *testing.T) {
-	w, log := ask(http.MethodGet, script, cause)
+	w, log := ask(http.MethodGet, script, errCause)
 	if w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), string(problem.Internal)) || !strings.Contains(log, "ERROR") {
 		t.Errorf("%d %s, log %s", w.Code, w.Body, log)
 	}
@@ -108,7 +108,7 @@ func TestAHandlerThatSucceedsIsLeftAlone(t *testing.T) {
 
 func TestHEADGetsNoBody(t *testing.T) {
 	for name, header := range map[string]map[string]string{"a script": script, "a visit": visit} {
-		w, _ := ask(http.MethodHead, header, problem.New(problem.StoreUnavailable, cause))
+		w, _ := ask(http.MethodHead, header, problem.New(problem.StoreUnavailable, errCause))
 		if w.Code != http.StatusServiceUnavailable || w.Body.Len() != 0 || w.Header().Get("Retry-After") == "" || w.Header().Get("Content-Type") == "" {
 			t.Errorf("%s: %d %v %s", name, w.Code, w.Header(), w.Body)
 		}
@@ -147,7 +147,7 @@ func TestDetailsAreSentences(t *testing.T) {
 		{"markup", "<b>no</b>", "<b>no</b>."},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			err := problem.New(problem.ReturnURLInvalid, cause).WithDetail(row.detail)
+			err := problem.New(problem.ReturnURLInvalid, errCause).WithDetail(row.detail)
 			w, _ := ask(http.MethodGet, script, err)
 			var got problem.Details
 			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Detail != row.want {
