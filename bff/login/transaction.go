@@ -37,12 +37,17 @@ type transaction struct {
 type transactions struct {
 	prefix string
 	plain  bool // no Secure attribute
-	codecs []securecookie.Codec
+	keys   *session.KeyRing
 	now    func() time.Time
 }
 
 func newTransactions(keys *session.KeyRing, c session.Cookie, now func() time.Time) *transactions {
-	return &transactions{prefix: c.Name + "-login-", plain: c.InsecurePlainHTTP, codecs: codecs(keys, "login transaction", transactionCookie), now: now}
+	return &transactions{prefix: c.Name + "-login-", plain: c.InsecurePlainHTTP, keys: keys, now: now}
+}
+
+// codecs are made anew each time: the ring may have been replaced.
+func (t *transactions) codecs() []securecookie.Codec {
+	return codecs(t.keys, "login transaction", transactionCookie)
 }
 
 // open remembers a sign-in. The cookie must be Lax: the way back comes from
@@ -53,7 +58,7 @@ func (t *transactions) open(w http.ResponseWriter, r *http.Request, p Pending, r
 		tx.Old = old.Reveal()
 	}
 	name := t.name(p.State)
-	value, err := securecookie.EncodeMulti(name, tx, t.codecs...)
+	value, err := securecookie.EncodeMulti(name, tx, t.codecs()...)
 	if err != nil {
 		return fmt.Errorf("login: seal the transaction: %w", err)
 	}
@@ -74,7 +79,7 @@ func (t *transactions) close(w http.ResponseWriter, r *http.Request, state strin
 		return tx, problem.New(problem.LoginStateInvalid, fmt.Errorf("%d transaction cookies", len(cookies)))
 	}
 	http.SetCookie(w, t.cookie(name, "", -1))
-	if err := securecookie.DecodeMulti(name, cookies[0].Value, &tx, t.codecs...); err != nil {
+	if err := securecookie.DecodeMulti(name, cookies[0].Value, &tx, t.codecs()...); err != nil {
 		return tx, problem.New(problem.LoginStateInvalid, err)
 	}
 	if t.now().Sub(time.Unix(tx.Started, 0)) > transactionLife {
@@ -94,7 +99,7 @@ func (t *transactions) tidy(w http.ResponseWriter, r *http.Request) {
 			continue
 		}
 		var tx transaction
-		if securecookie.DecodeMulti(cookie.Name, cookie.Value, &tx, t.codecs...) != nil {
+		if securecookie.DecodeMulti(cookie.Name, cookie.Value, &tx, t.codecs()...) != nil {
 			http.SetCookie(w, t.cookie(cookie.Name, "", -1))
 			continue
 		}
@@ -143,19 +148,19 @@ func codecs(keys *session.KeyRing, purpose string, life time.Duration) []securec
 
 // sealedText carries a text through other hands, such as a state parameter.
 type sealedText struct {
-	name   string
-	codecs []securecookie.Codec
+	name string
+	keys *session.KeyRing
 }
 
 func newSealedText(keys *session.KeyRing, name string) *sealedText {
-	return &sealedText{name, codecs(keys, name, transactionCookie)}
+	return &sealedText{name, keys}
 }
 
 func (s *sealedText) seal(text string) (string, error) {
-	return securecookie.EncodeMulti(s.name, text, s.codecs...)
+	return securecookie.EncodeMulti(s.name, text, codecs(s.keys, s.name, transactionCookie)...)
 }
 
 func (s *sealedText) open(sealed string) (text string, ok bool) {
-	err := securecookie.DecodeMulti(s.name, sealed, &text, s.codecs...)
+	err := securecookie.DecodeMulti(s.name, sealed, &text, codecs(s.keys, s.name, transactionCookie)...)
 	return text, err == nil
 }

@@ -9,7 +9,7 @@ const (
 // indexKeys are the keys under which a session is found again: by its subject
 // and by the provider's session ID, both within their issuer.
 func (k *KeyRing) indexKeys(s *Session) []Key {
-	key := &k.keys[0]
+	key := &k.current()[0]
 	keys := []Key{key.hash(indexSubject, s.Issuer, s.Subject)}
 	if s.SID != "" {
 		keys = append(keys, key.hash(indexSID, s.Issuer, s.SID))
@@ -27,9 +27,9 @@ func (k *KeyRing) SubjectKeys(issuer, subject string) []Key {
 func (k *KeyRing) SIDKeys(issuer, sid string) []Key { return k.lookup(indexSID, issuer, sid) }
 
 func (k *KeyRing) lookup(parts ...string) []Key {
-	keys := make([]Key, len(k.keys))
-	for i := range k.keys {
-		keys[i] = k.keys[i].hash(parts...)
+	var keys []Key
+	for _, key := range k.current() {
+		keys = append(keys, key.hash(parts...))
 	}
 	return keys
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"cloakroom/bff/secret"
 )
@@ -23,8 +24,8 @@ type RingKey struct {
 
 // KeyRing is the server's half of every key. The first key seals, all open:
 // put a new key first, and drop an old one once every session under it has
-// ended.
-type KeyRing struct{ keys []ringKey }
+// ended. It can be replaced while it is in use.
+type KeyRing struct{ keys atomic.Pointer[[]ringKey] }
 
 type ringKey struct {
 	id     string
@@ -34,26 +35,40 @@ type ringKey struct {
 
 // NewKeyRing checks the keys and prepares what is derived from them.
 func NewKeyRing(keys []RingKey) (*KeyRing, error) {
-	if len(keys) == 0 {
-		return nil, errors.New("session: a key ring needs a key")
-	}
 	ring := &KeyRing{}
+	if err := ring.Replace(keys); err != nil {
+		return nil, err
+	}
+	return ring, nil
+}
+
+// Replace puts other keys in the place of those in use. If they are not all
+// good, those in use stay.
+func (k *KeyRing) Replace(keys []RingKey) error {
+	if len(keys) == 0 {
+		return errors.New("session: a key ring needs a key")
+	}
+	var prepared []ringKey
 	seen := map[string]bool{}
 	for _, key := range keys {
 		switch {
 		case key.Secret.Len() < keySize:
-			return nil, fmt.Errorf("session: key %q: the secret has %d bytes, it needs %d", key.ID, key.Secret.Len(), keySize)
+			return fmt.Errorf("session: key %q: the secret has %d bytes, it needs %d", key.ID, key.Secret.Len(), keySize)
 		case key.ID == "" || len(key.ID) > 255:
-			return nil, fmt.Errorf("session: key %q: the id must have 1 to 255 bytes", key.ID)
+			return fmt.Errorf("session: key %q: the id must have 1 to 255 bytes", key.ID)
 		case seen[key.ID]:
-			return nil, fmt.Errorf("session: key %q: the id is used twice", key.ID)
+			return fmt.Errorf("session: key %q: the id is used twice", key.ID)
 		}
 		seen[key.ID] = true
 		master := []byte(key.Secret.Reveal())
-		ring.keys = append(ring.keys, ringKey{key.ID, master, expand(master, "cloakroom index v1", sha256.Size)})
+		prepared = append(prepared, ringKey{key.ID, master, expand(master, "cloakroom index v1", sha256.Size)})
 	}
-	return ring, nil
+	k.keys.Store(&prepared)
+	return nil
 }
+
+// current are the keys in use, the sealing one first.
+func (k *KeyRing) current() []ringKey { return *k.keys.Load() }
 
 // EphemeralKeyRing returns a ring that nobody else has and that ends with the
 // process.
@@ -70,8 +85,9 @@ func EphemeralKeyRing() *KeyRing {
 // Derive returns size bytes for purpose from every key, the sealing one first.
 // Different purposes give unrelated bytes.
 func (k *KeyRing) Derive(purpose string, size int) [][]byte {
-	out := make([][]byte, len(k.keys))
-	for i, key := range k.keys {
+	keys := k.current()
+	out := make([][]byte, len(keys))
+	for i, key := range keys {
 		out[i] = expand(key.master, "cloakroom "+purpose, size)
 	}
 	return out
@@ -79,9 +95,10 @@ func (k *KeyRing) Derive(purpose string, size int) [][]byte {
 
 // byID finds the key that sealed a record.
 func (k *KeyRing) byID(id []byte) (*ringKey, bool) {
-	for i := range k.keys {
-		if k.keys[i].id == string(id) {
-			return &k.keys[i], true
+	keys := k.current()
+	for i := range keys {
+		if keys[i].id == string(id) {
+			return &keys[i], true
 		}
 	}
 	return nil, false

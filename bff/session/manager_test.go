@@ -278,6 +278,37 @@ func TestAKeyRotationSignsNobodyOut(t *testing.T) {
 	}
 }
 
+func TestAKeyRingIsReplacedWhileItIsInUse(t *testing.T) {
+	keys := ring(t, key("old"))
+	h := newHouse(t, keys)
+	ticket, err := h.Create(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Replace([]session.RingKey{key("new"), key("old")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Load(t.Context(), ticket); err != nil {
+		t.Errorf("after the rotation: %v", err)
+	}
+	if err := keys.Replace([]session.RingKey{{ID: "weak", Secret: secret.New("x")}}); err == nil {
+		t.Error("a weak ring was accepted")
+	}
+	if _, err := h.Load(t.Context(), ticket); err != nil {
+		t.Errorf("after a refused rotation: %v", err)
+	}
+	// Written once more, the session needs the old key no longer.
+	if _, err := h.Update(t.Context(), ticket, func(s *session.Session) error { s.Refreshes++; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Replace([]session.RingKey{key("new")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Load(t.Context(), ticket); err != nil {
+		t.Errorf("without the old key: %v", err)
+	}
+}
+
 func findAll(t *testing.T, store session.Finder, keys []session.Key) (n int) {
 	t.Helper()
 	for _, key := range keys {

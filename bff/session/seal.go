@@ -29,7 +29,7 @@ const (
 
 // seal encrypts plain with the ring's first key.
 func (k *KeyRing) seal(t Ticket, plain []byte) ([]byte, error) {
-	key := &k.keys[0]
+	key := &k.current()[0]
 	aead, err := key.aead(t)
 	if err != nil {
 		return nil, err
