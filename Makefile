@@ -1,6 +1,6 @@
 # What each target needs, it installs or names. Only Go and make are taken for
-# granted; make test also wants a Chromium and gets it from the system's
-# package manager.
+# granted; make test also wants a Chromium and the real session stores, and gets
+# them from the system's package manager.
 
 GO       ?= go
 LISTEN   ?= 127.0.0.1:8080
@@ -15,7 +15,7 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check unit e2e chromium clean
+.PHONY: help run build wasm test check unit e2e chromium servers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -54,7 +54,7 @@ check: ## gofmt, vet and staticcheck, of both sides and both modules
 	@cd bff/e2e && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	@$(GO) run $(STATICCHECK) ./...
 
-unit: wasm ## unit, contract and fuzz-seed tests under the race detector
+unit: wasm servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
 	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race ./...
@@ -65,10 +65,11 @@ e2e: wasm chromium ## the whole demo in a real browser
 	@cd bff/e2e && $(GO) run $(GOTESTSUM) --format testname --jsonfile ../../$(RESULTS)/e2e.json -- -count=1 -timeout 10m ./...
 
 chromium:
-	@command -v chromium >/dev/null || { \
-		echo "installing chromium (apt-get)"; \
-		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	@.ci/install chromium:chromium
+
+servers:
+	@.ci/install redis-server:redis-server memcached:memcached mariadb-server:mariadbd \
+		postgresql:/usr/lib/postgresql/*/bin/postgres
 
 clean:
 	@rm -rf bin $(WASM) $(WASM).*

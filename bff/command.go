@@ -124,6 +124,9 @@ func serveCommand(environ []string, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(loaded.Session.Keys) > 0 {
+				go followKeys(c.Context(), loaded.Session.Keys, func() (*config.Config, error) { return config.Load(file, environ) }, s.ReplaceKeys, log)
+			}
 			return s.Run(c.Context(), nil)
 		},
 	}

@@ -133,10 +133,42 @@ func (d *decoder) checkSession(s *Session) {
 	if d.ok("session.idle_timeout", "session.absolute_timeout") && s.IdleTimeout > s.AbsoluteTimeout {
 		d.fail("session.idle_timeout", "must not be longer than session.absolute_timeout")
 	}
+	if d.ok("session.store", "session.url") {
+		d.checkStore(s)
+	}
 	for i := range s.Keys {
 		d.checkKey(s.Keys, i)
 	}
 }
+
+// checkStore checks what belongs to one kind of store only. The form of a URL
+// is its store's business.
+func (d *decoder) checkStore(s *Session) {
+	switch {
+	case s.Store == StoreMemory && !s.URL.Empty():
+		d.fail("session.url", "is not for store memory")
+	case s.Store == StoreNATS && s.URL.Empty() == (s.Cluster.Listen == ""):
+		d.fail("session.url", "or session.cluster.listen is required for store nats, and not both")
+	case s.Store != StoreMemory && s.Store != StoreNATS && s.URL.Empty():
+		d.fail("session.url", "is required for store "+s.Store)
+	case s.Store != StoreNATS && s.Cluster.Listen != "":
+		d.fail("session.cluster.listen", "is for store nats")
+	}
+	if !d.ok("session.near_cache", "session.near_cache.size", "session.near_cache.max_age") || s.NearCache.Size == 0 {
+		return
+	}
+	switch {
+	case !s.SharedStore():
+		d.fail("session.near_cache.size", "is for stores that instances share")
+	case s.NearCache.Size < minSessionBytes:
+		d.fail("session.near_cache.size", "must be at least 1MiB, or 0")
+	case s.NearCache.MaxAge <= 0 || s.NearCache.MaxAge > maxCopyAge:
+		d.fail("session.near_cache.max_age", "must be more than 0 and at most 1m")
+	}
+}
+
+// maxCopyAge bounds how long a sign-out can go unseen.
+const maxCopyAge = time.Minute
 
 var keyID = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 

@@ -44,7 +44,7 @@ type Config struct {
 	Provider Provider `key:"provider" later:"client_key_file par dpop resource"`
 
 	// Session says where sessions live and for how long.
-	Session Session `key:"session" later:"url cookie_format cluster near_cache"`
+	Session Session `key:"session" later:"cookie_format"`
 
 	// API is the route table. What it does not list is not proxied.
 	API []Route `key:"api" default:"[]" doc:"Route table of the proxy. What is not listed is not proxied; the longest path wins."`
@@ -94,8 +94,15 @@ const (
 
 // Session says where sessions live and for how long.
 type Session struct {
-	// Store is StoreMemory.
-	Store string `key:"store" default:"memory" oneof:"memory" later:"file redis memcached postgres mysql sqlite mongodb nats cookie" doc:"Where session records are kept."`
+	// Store is one of the Store constants.
+	Store string `key:"store" default:"memory" oneof:"memory file redis memcached postgres mysql sqlite nats mongodb" later:"cookie" doc:"Where session records are kept."`
+	// URL is the DSN of the store, or the path of its file; empty for
+	// StoreMemory. It may hold a password.
+	URL secret.String `key:"url" default:"" doc:"DSN of the store, or the path of its file; each store's package says which forms it takes. Not for memory."`
+	// NearCache is a local copy in front of a shared store.
+	NearCache NearCache `key:"near_cache"`
+	// Cluster is for StoreNATS without URL.
+	Cluster Cluster `key:"cluster"`
 	// MaxBytes bounds the memory of store memory; at least 1 MiB.
 	MaxBytes int64 `key:"max_bytes" default:"256MiB" doc:"Most memory that store memory takes: bytes, or with KiB, MiB, GiB; at least 1MiB."`
 	// IdleTimeout ends a session that nobody uses; at least one second, at
@@ -108,8 +115,56 @@ type Session struct {
 	Keys []Key `key:"keys" default:"[]" doc:"Key ring. The first key seals, all open; make one with cloakroom keygen. Empty: made at start, so sessions end at restart."`
 }
 
-// StoreMemory keeps sessions in this process.
-const StoreMemory = "memory"
+// NearCache is a local copy of the sessions in use, in front of a shared store.
+// It is off while Size is 0.
+type NearCache struct {
+	// Size bounds the copies, in bytes; at least 1 MiB.
+	Size int64 `key:"size" default:"0" doc:"Most memory for local copies of sessions in a shared store: bytes, or with KiB, MiB, GiB. 0: no copies."`
+	// MaxAge is how long a copy may answer without asking, and so how long a
+	// sign-out elsewhere may go unseen here if no push tells of it.
+	MaxAge time.Duration `key:"max_age" default:"2s" doc:"How old a copy may become: the longest that a sign-out on another instance can go unseen on this one."`
+}
+
+// Cluster lets the instances share their memory: each runs a NATS server, and
+// three of them keep every session.
+type Cluster struct {
+	// Listen is the host:port at which the other instances reach this one.
+	Listen string `key:"listen" default:"" doc:"Store nats without url: address at which the other instances reach this one. Never public."`
+	// Peers are the addresses of all instances.
+	Peers []string `key:"peers" default:"[]" doc:"Addresses of all instances, host:port; an odd number. They stay the same."`
+	// Name of this instance, the same after a restart.
+	Name string `key:"name" default:"" doc:"Name of this instance, the same after a restart. Empty: listen."`
+	// Secret is what an instance must know to join.
+	Secret secret.String `key:"secret" default:"" doc:"What an instance must know to join, at least 16 bytes; needed with peers."`
+	// StoreDir keeps the sessions on disk; empty means in memory.
+	StoreDir string `key:"store_dir" default:"" doc:"Folder that keeps the sessions on disk. Empty: in memory."`
+	// CertFile, KeyFile and CAFile protect the way between the instances.
+	CertFile string `key:"cert_file" default:"" doc:"PEM certificate of this instance, for TLS between instances."`
+	KeyFile  string `key:"key_file" default:"" doc:"PEM private key of the certificate."`
+	CAFile   string `key:"ca_file" default:"" doc:"PEM authority that signed the instances' certificates."`
+}
+
+// The stores.
+const (
+	StoreMemory    = "memory"    // in this process
+	StoreFile      = "file"      // a bbolt file on this machine
+	StoreRedis     = "redis"     // Redis or Valkey: one server, Sentinel, Cluster
+	StoreMemcached = "memcached" // one memcached or several
+	StorePostgres  = "postgres"  // PostgreSQL
+	StoreMySQL     = "mysql"     // MySQL or MariaDB
+	StoreSQLite    = "sqlite"    // a SQLite file on this machine
+	StoreNATS      = "nats"      // a NATS cluster, or the instances themselves
+	StoreMongoDB   = "mongodb"   // MongoDB, or what speaks its protocol
+)
+
+// SharedStore reports whether several instances can share the store.
+func (s Session) SharedStore() bool {
+	switch s.Store {
+	case StoreMemory, StoreFile, StoreSQLite:
+		return false
+	}
+	return true
+}
 
 // Key is one key of the ring.
 type Key struct {

@@ -111,7 +111,7 @@ func TestAFileIsReadIntoTypes(t *testing.T) {
 			ClientAuth: config.ClientSecretPost, Scopes: []string{"openid", "orders"},
 		},
 		Session: config.Session{
-			Store: config.StoreMemory, MaxBytes: 64 << 20, IdleTimeout: 15 * time.Minute, AbsoluteTimeout: 8 * time.Hour,
+			Store: config.StoreMemory, NearCache: config.NearCache{MaxAge: 2 * time.Second}, Cluster: config.Cluster{Peers: []string{}}, MaxBytes: 64 << 20, IdleTimeout: 15 * time.Minute, AbsoluteTimeout: 8 * time.Hour,
 			Keys: []config.Key{{ID: "k-1", Secret: secret.New("0123456789abcdef0123456789abcdef")}},
 		},
 		API: []config.Route{{
@@ -142,7 +142,7 @@ func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
 			ClientAuth: config.ClientSecretBasic, Scopes: []string{"openid", "profile", "email", "offline_access"},
 		},
 		Session: config.Session{
-			Store: config.StoreMemory, MaxBytes: 256 << 20, IdleTimeout: 30 * time.Minute, AbsoluteTimeout: 12 * time.Hour,
+			Store: config.StoreMemory, NearCache: config.NearCache{MaxAge: 2 * time.Second}, Cluster: config.Cluster{Peers: []string{}}, MaxBytes: 256 << 20, IdleTimeout: 30 * time.Minute, AbsoluteTimeout: 12 * time.Hour,
 			Keys: []config.Key{},
 		},
 		API: []config.Route{{

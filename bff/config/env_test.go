@@ -15,33 +15,46 @@ import (
 // minimal says.
 func samples(t *testing.T) map[string]string {
 	return map[string]string{
-		"public_url":               "http://app.localhost:8080",
-		"listen":                   "127.0.0.1:1",
-		"admin_listen":             "127.0.0.1:2",
-		"insecure_http":            "true",
-		"tls":                      "{}",
-		"tls.cert_file":            "cert.pem",
-		"tls.key_file":             "key.pem",
-		"trusted_proxies":          "[10.0.0.0/8]",
-		"provider":                 "{client_id: other}",
-		"provider.issuer":          "https://other.example.com",
-		"provider.client_id":       "it's: #not YAML",
-		"provider.client_secret":   "it's: #not YAML",
-		"provider.client_auth":     "client_secret_post",
-		"provider.scopes":          "[openid]",
-		"session":                  "{idle_timeout: 1m}",
-		"session.store":            "memory",
-		"session.max_bytes":        "1MiB",
-		"session.idle_timeout":     "1m",
-		"session.absolute_timeout": "1h",
-		"session.keys":             "[{id: k, secret: " + key32 + "}]",
-		"api":                      "[{path: /v2/, upstream: 'https://v2/'}]",
-		"spa":                      "{dev_server: 'http://localhost:1'}",
-		"spa.dir":                  t.TempDir(),
-		"spa.dev_server":           "http://localhost:5173",
-		"log":                      "{level: error}",
-		"log.level":                "debug",
-		"log.format":               "text",
+		"public_url":                 "http://app.localhost:8080",
+		"listen":                     "127.0.0.1:1",
+		"admin_listen":               "127.0.0.1:2",
+		"insecure_http":              "true",
+		"tls":                        "{}",
+		"tls.cert_file":              "cert.pem",
+		"tls.key_file":               "key.pem",
+		"trusted_proxies":            "[10.0.0.0/8]",
+		"provider":                   "{client_id: other}",
+		"provider.issuer":            "https://other.example.com",
+		"provider.client_id":         "it's: #not YAML",
+		"provider.client_secret":     "it's: #not YAML",
+		"provider.client_auth":       "client_secret_post",
+		"provider.scopes":            "[openid]",
+		"session":                    "{idle_timeout: 1m}",
+		"session.store":              "redis",
+		"session.url":                "redis://it's: #not YAML",
+		"session.near_cache":         "{size: 2MiB}",
+		"session.cluster":            "{listen: '127.0.0.1:1'}",
+		"session.cluster.listen":     "127.0.0.1:1",
+		"session.cluster.peers":      "['127.0.0.1:1', '127.0.0.1:2']",
+		"session.cluster.secret":     "it's: #not YAML",
+		"session.cluster.name":       "a",
+		"session.cluster.store_dir":  "sessions",
+		"session.cluster.cert_file":  "cert.pem",
+		"session.cluster.key_file":   "key.pem",
+		"session.cluster.ca_file":    "ca.pem",
+		"session.near_cache.size":    "2MiB",
+		"session.near_cache.max_age": "5s",
+		"session.max_bytes":          "1MiB",
+		"session.idle_timeout":       "1m",
+		"session.absolute_timeout":   "1h",
+		"session.keys":               "[{id: k, secret: " + key32 + "}]",
+		"api":                        "[{path: /v2/, upstream: 'https://v2/'}]",
+		"spa":                        "{dev_server: 'http://localhost:1'}",
+		"spa.dir":                    t.TempDir(),
+		"spa.dev_server":             "http://localhost:5173",
+		"log":                        "{level: error}",
+		"log.level":                  "debug",
+		"log.format":                 "text",
 	}
 }
 
@@ -91,10 +104,19 @@ func TestEveryKeyCanBeSetByTheEnvironment(t *testing.T) {
 				environ = append(environ, "CLOAKROOM_TLS_KEY_FILE="+privateKey)
 			case "tls.key_file":
 				environ = append(environ, "CLOAKROOM_TLS_CERT_FILE="+certificate)
+			case "session.cluster", "session.cluster.listen":
+				environ = append(environ, "CLOAKROOM_SESSION_STORE=nats")
+			case "session.store":
+				environ = append(environ, "CLOAKROOM_SESSION_URL=redis://localhost")
+			case "session.url", "session.near_cache", "session.near_cache.size", "session.near_cache.max_age":
+				environ = append(environ, "CLOAKROOM_SESSION_STORE=redis")
+				if key != "session.url" {
+					environ = append(environ, "CLOAKROOM_SESSION_URL=redis://localhost")
+				}
 			}
 			after := reflect.ValueOf(parse(t, minimal, environ...)).Elem()
 			same := cmp.Equal(before.FieldByIndex(index).Interface(), after.FieldByIndex(index).Interface(), revealed, prefixes)
-			if onlyOne := key == "session.store" || key == "tls"; same && !onlyOne {
+			if onlyOne := key == "tls"; same && !onlyOne {
 				t.Errorf("%s changes nothing", name)
 			}
 		})
@@ -164,8 +186,8 @@ func TestProblemsOfTheEnvironmentNameTheVariable(t *testing.T) {
 		{"a key given twice in a section", "CLOAKROOM_LOG={level: info, level: warn}", "CLOAKROOM_LOG: log.level: is given twice"},
 		{"text that is no YAML", "CLOAKROOM_API=[{", "CLOAKROOM_API: is not valid YAML at this line or just below: did not find expected node content"},
 		{"an unknown variable", "CLOAKROOM_PROVIDER_ISUER=x", "CLOAKROOM_PROVIDER_ISUER: is not a variable of the configuration; did you mean CLOAKROOM_PROVIDER_ISSUER?"},
-		{"a variable for later", "CLOAKROOM_SESSION_NEAR_CACHE_SIZE=1", "CLOAKROOM_SESSION_NEAR_CACHE_SIZE: is not supported by this version"},
-		{"a key for later in a section", "CLOAKROOM_SESSION={url: x}", "CLOAKROOM_SESSION: session.url: is not supported by this version"},
+		{"a variable for later", "CLOAKROOM_SESSION_COOKIE_FORMAT=x", "CLOAKROOM_SESSION_COOKIE_FORMAT: is not supported by this version"},
+		{"a key for later in a section", "CLOAKROOM_SESSION={cookie_format: jwe}", "CLOAKROOM_SESSION: session.cookie_format: is not supported by this version"},
 		{"an alias", "CLOAKROOM_API=*hunter2-HUNTER2", "CLOAKROOM_API: is not valid YAML at this line or just below: unknown alias; a value that starts with * needs quotes"},
 		{"both ways of giving a secret", "CLOAKROOM_PROVIDER={client_secret: a, client_secret_file: b}", "CLOAKROOM_PROVIDER: provider.client_secret_file: is given beside client_secret; give one of them"},
 	} {

@@ -20,6 +20,7 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 	const duration = "must be a duration with its unit, as 30s, 15m or 12h"
 	const cidr = "must be a CIDR, as 10.0.0.0/8; a single address takes /32 or /128"
 	const origin = "must be an origin: scheme and host, with nothing after them"
+	const stores = "memory, file, redis, memcached, postgres, mysql, sqlite, nats, mongodb"
 	const size = "must be a number of bytes, plain or with KiB, MiB or GiB"
 	for _, row := range []struct{ name, old, new, want string }{
 		{"public_url is missing", "public_url: https://app.example.com", "# none", ": public_url: is required"},
@@ -77,8 +78,16 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"par is for later", "  client_id", "  par: auto\n  client_id", ":7: provider.par: is not supported by this version"},
 		{"dpop is for later", "  client_id", "  dpop: true\n  client_id", ":7: provider.dpop: is not supported by this version"},
 
-		{"store is for later", "store: memory", "store: redis", ":12: session.store: redis is not supported by this version; supported: memory"},
-		{"store is unknown", "store: memory", "store: magic", ":12: session.store: must be one of: memory"},
+		{"store is for later", "store: memory", "store: cookie", ":12: session.store: cookie is not supported by this version; supported: " + stores},
+		{"store is unknown", "store: memory", "store: magic", ":12: session.store: must be one of: " + stores},
+		{"store redis has no url", "store: memory", "store: redis", ":11: session.url: is required for store redis"},
+		{"store memory has a url", "store: memory", "url: x", ":12: session.url: is not for store memory"},
+		{"store nats has neither url nor cluster", "store: memory", "store: nats", ":11: session.url: or session.cluster.listen is required for store nats, and not both"},
+		{"store nats has url and cluster", "store: memory", "store: nats\n  url: nats://h\n  cluster: {listen: 'h:1'}", ":13: session.url: or session.cluster.listen is required for store nats, and not both"},
+		{"a cluster for memory", "store: memory", "cluster: {listen: 'h:1'}", ":12: session.cluster.listen: is for store nats"},
+		{"a near cache before memory", "store: memory", "near_cache: {size: 1MiB}", ":12: session.near_cache.size: is for stores that instances share"},
+		{"a near cache that is too small", "store: memory", "store: redis\n  url: redis://h\n  near_cache: {size: 1KiB}", ":14: session.near_cache.size: must be at least 1MiB, or 0"},
+		{"a near cache that never asks", "store: memory", "store: redis\n  url: redis://h\n  near_cache: {size: 1MiB, max_age: 2m}", ":14: session.near_cache.max_age: must be more than 0 and at most 1m"},
 		{"max_bytes is too small", "64MiB", "1023KiB", ":13: session.max_bytes: must be at least 1MiB"},
 		{"max_bytes has another unit", "64MiB", "64MB", ":13: session.max_bytes: " + size},
 		{"max_bytes is negative", "64MiB", "-64MiB", ":13: session.max_bytes: " + size},
@@ -87,7 +96,7 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"idle_timeout is zero", "15m", "0s", ":14: session.idle_timeout: must be longer than zero"},
 		{"idle_timeout is tiny", "15m", "1ms", ":14: session.idle_timeout: must be at least 1s"},
 		{"idle_timeout outlives absolute_timeout", "15m", "9h", ":14: session.idle_timeout: must not be longer than session.absolute_timeout"},
-		{"cluster is for later", "  store", "  cluster: {listen: x}\n  store", ":12: session.cluster: is not supported by this version"},
+		{"cookie_format is for later", "store: memory", "cookie_format: jwe", ":12: session.cookie_format: is not supported by this version"},
 		{"a key has no id", "id: k-1, ", "", ":17: session.keys[0].id: is required"},
 		{"a key's id has capitals", "id: k-1", "id: K-1", ":17: session.keys[0].id: must be 1 to 32 of a-z, 0-9 and hyphen"},
 		{"a key's id is too long", "id: k-1", "id: " + strings.Repeat("k", 33), ":17: session.keys[0].id: must be 1 to 32 of a-z, 0-9 and hyphen"},
@@ -198,7 +207,7 @@ provider:
   issuer: http://idp.example.com
   par: auto
 session:
-  store: redis
+  store: cookie
   idle_timeout: never
   keys: [{secret: c2hvcnQ=}]
 api:
@@ -219,7 +228,7 @@ api:
 		file + ":4: provider.client_secret: is required, or client_secret_file",
 		file + ":5: provider.issuer: must be https; plain http is for localhost and loopback addresses, unless insecure_http is on",
 		file + ":6: provider.par: is not supported by this version",
-		file + ":8: session.store: redis is not supported by this version; supported: memory",
+		file + ":8: session.store: cookie is not supported by this version; supported: memory, file, redis, memcached, postgres, mysql, sqlite, nats, mongodb",
 		file + ":9: session.idle_timeout: must be a duration with its unit, as 30s, 15m or 12h",
 		file + ":10: session.keys[0].id: is required",
 		file + ":10: session.keys[0].secret: must stand for at least 32 bytes",

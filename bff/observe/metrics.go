@@ -2,6 +2,7 @@ package observe
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -15,6 +16,7 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	logins   *prometheus.CounterVec
 	refresh  *prometheus.CounterVec
+	store    *prometheus.HistogramVec
 }
 
 // NewMetrics registers everything that does not depend on the store.
@@ -35,11 +37,15 @@ func NewMetrics(version string) *Metrics {
 			Name: "cloakroom_refreshes_total", Help: "Ends of token renewals, by outcome: renewed, dead, failed, ended.",
 		}, []string{"outcome"}),
 	}
+	m.store = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "cloakroom_store_call_duration_seconds", Help: "Calls of the session store, by operation and outcome: ok, failed, or refused while it is taken for down.",
+		Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+	}, []string{"op", "outcome"})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "cloakroom_build_info", Help: "Always 1; the label says what runs.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m.requests, m.duration, m.logins, m.refresh, info,
+	m.registry.MustRegister(m.requests, m.duration, m.logins, m.refresh, m.store, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -49,6 +55,26 @@ func (m *Metrics) Login(outcome string) { m.logins.WithLabelValues(outcome).Inc(
 
 // Refresh counts the end of a token renewal.
 func (m *Metrics) Refresh(outcome string) { m.refresh.WithLabelValues(outcome).Inc() }
+
+// StoreCall counts a call of the session store.
+func (m *Metrics) StoreCall(op, outcome string, took time.Duration) {
+	m.store.WithLabelValues(op, outcome).Observe(took.Seconds())
+}
+
+// NearCache reports on the local copies, read anew at every scrape.
+func (m *Metrics) NearCache(stats func() (hits, misses, bytes float64)) {
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "cloakroom_near_cache_hits_total", Help: "Sessions answered from a local copy.",
+		}, func() float64 { hits, _, _ := stats(); return hits }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "cloakroom_near_cache_misses_total", Help: "Sessions that had to be read from the store.",
+		}, func() float64 { _, misses, _ := stats(); return misses }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "cloakroom_near_cache_bytes", Help: "Bytes the local copies take.",
+		}, func() float64 { _, _, bytes := stats(); return bytes }),
+	)
+}
 
 // StoreStats is what a store that keeps sessions itself tells of them.
 type StoreStats struct {

@@ -63,8 +63,9 @@ func (s *Server) serve(ctx context.Context, listeners ...listener) error {
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWork()
 
-	failed := make(chan error, len(listeners)+1)
-	go func() { failed <- s.Work(working) }()
+	failed := make(chan error, len(listeners))
+	worked := make(chan error, 1)
+	go func() { worked <- s.Work(working) }()
 	servers := make([]*http.Server, len(listeners))
 	for i, l := range listeners {
 		servers[i] = newHTTPServer(l.handler, s.log)
@@ -75,11 +76,13 @@ func (s *Server) serve(ctx context.Context, listeners ...listener) error {
 	select {
 	case <-ctx.Done():
 	case err = <-failed:
-		if err == nil {
-			err = errors.New("server: the background work ended by itself")
-		}
+	case err = <-worked:
+		err = errors.Join(errors.New("server: the background work ended by itself"), err)
+		worked <- nil
 	}
-	return errors.Join(err, s.shutDown(servers))
+	err = errors.Join(err, s.shutDown(servers))
+	stopWork()
+	return errors.Join(err, <-worked, s.store.close())
 }
 
 // shutDown stops accepting, finishes the requests and renewals under way, and

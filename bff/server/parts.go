@@ -9,11 +9,9 @@ import (
 	"strings"
 
 	"cloakroom/bff/config"
-	"cloakroom/bff/observe"
 	"cloakroom/bff/proxy"
 	"cloakroom/bff/respond"
 	"cloakroom/bff/session"
-	"cloakroom/bff/session/memory"
 	"cloakroom/bff/spa"
 	"cloakroom/shared"
 )
@@ -23,32 +21,19 @@ func keyRing(keys []config.Key) (*session.KeyRing, error) {
 	if len(keys) == 0 {
 		return session.EphemeralKeyRing(), nil
 	}
-	ring := make([]session.RingKey, len(keys))
-	for i, key := range keys {
-		ring[i] = session.RingKey{ID: key.ID, Secret: key.Secret}
-	}
-	made, err := session.NewKeyRing(ring)
+	made, err := session.NewKeyRing(ringKeys(keys))
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	return made, nil
 }
 
-// openStore opens the store the config names.
-func openStore(c config.Session, metrics *observe.Metrics) (session.Store, error) {
-	switch c.Store {
-	case config.StoreMemory:
-		store, err := memory.New(memory.Config{MaxBytes: c.MaxBytes})
-		if err != nil {
-			return nil, fmt.Errorf("server: %w", err)
-		}
-		metrics.Store(func() observe.StoreStats {
-			stats := store.Stats()
-			return observe.StoreStats{Sessions: float64(stats.Sessions), Bytes: float64(stats.Bytes), Evicted: float64(stats.Evicted)}
-		})
-		return store, nil
+func ringKeys(keys []config.Key) []session.RingKey {
+	ring := make([]session.RingKey, len(keys))
+	for i, key := range keys {
+		ring[i] = session.RingKey{ID: key.ID, Secret: key.Secret}
 	}
-	return nil, fmt.Errorf("server: unknown session store %q", c.Store)
+	return ring
 }
 
 func newDesk(c *config.Config, store session.Store, keys *session.KeyRing) (session.Desk, error) {

@@ -39,7 +39,8 @@ type Server struct {
 	handler http.Handler
 	admin   http.Handler
 	health  *observe.Health
-	store   session.Store
+	store   home
+	keys    *session.KeyRing
 	refresh *refresh.Refresher
 	rp      *rp.Provider
 }
@@ -59,7 +60,8 @@ func New(c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.store, err = openStore(c.Session, metrics); err != nil {
+	s.keys = keys
+	if s.store, err = openStore(c.Session, metrics, o.Log); err != nil {
 		return nil, err
 	}
 	desk, err := newDesk(c, s.store, keys)
@@ -106,7 +108,7 @@ func New(c *config.Config, o Options) (*Server, error) {
 	s.handler = observe.Access{Log: o.Log, Metrics: metrics, Session: fingerprint(desk.Cookie)}.Handler(
 		gate.Headers(recoverer(answer, gate.Paths(gate.Hosts(newMux(s.routes, gate))))))
 	s.health = observe.NewHealth(
-		observe.Check{Name: "store " + c.Session.Store, Required: true, Ready: func() error { return nil }},
+		observe.Check{Name: "store " + c.Session.Store, Required: true, Ready: s.store.ping},
 		observe.Check{Name: "provider", Ready: s.rp.Ready},
 	)
 	s.admin = adminMux(s.health, metrics)
@@ -126,7 +128,7 @@ func (s *Server) Routes() []Route { return s.routes }
 // provider, sweeping the store.
 func (s *Server) Work(ctx context.Context) error {
 	work := []func(context.Context) error{s.rp.Run}
-	if runner, ok := s.store.(session.Runner); ok {
+	if runner, ok := s.store.Store.(session.Runner); ok {
 		work = append(work, runner.Run)
 	}
 	done := make(chan error, len(work))
@@ -141,6 +143,11 @@ func (s *Server) Work(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// ReplaceKeys puts another key ring in the place of the one in use. Sessions
+// under a key that is in both stay open. An empty ring is refused: it would end
+// them all.
+func (s *Server) ReplaceKeys(keys []config.Key) error { return s.keys.Replace(ringKeys(keys)) }
 
 // Drain ends what was begun: it takes the server out of the pool, then waits
 // for the token renewals under way. The listeners drain themselves.

@@ -106,6 +106,18 @@ var contract = []rule{
 		wantErr(t, "Create", err, session.ErrExists)
 		same(t, mustGet(t, s, first.ID), first)
 	}},
+	{"an expired leftover does not block its ID", "what nobody can read must not be in anybody's way", func(t *testing.T, b Backend, s session.Store) {
+		r := b.record(time.Second)
+		mustCreate(t, s, r)
+		b.Pass(2 * time.Second)
+		again := b.record(time.Hour)
+		again.ID = r.ID
+		again.Version = mustCreate(t, s, again)
+		same(t, mustGet(t, s, r.ID), again)
+		if got := find(t, s, r.Keys[0]); len(got) != 0 {
+			t.Errorf("Find under a key of the leftover returns %d records", len(got))
+		}
+	}},
 	{"an update replaces everything and gives a new version", "the next writer must see that it is late", func(t *testing.T, b Backend, s session.Store) {
 		r := b.record(time.Hour)
 		r.Version = mustCreate(t, s, r)

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cloakroom/bff/config"
+)
+
+// reloaded is a config file and a server, as followKeys sees them.
+type reloaded struct {
+	mu       sync.Mutex
+	keys     []config.Key
+	broken   error
+	replaced [][]config.Key
+	log      bytes.Buffer
+}
+
+func (r *reloaded) load() (*config.Config, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return &config.Config{Session: config.Session{Keys: r.keys}}, r.broken
+}
+
+func (r *reloaded) replace(keys []config.Key) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.replaced = append(r.replaced, keys)
+	return nil
+}
+
+func (r *reloaded) Write(line []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.log.Write(line)
+}
+
+// set changes the file; state is what came of it after two more readings.
+func (r *reloaded) set(broken error, ids ...string) (replaced [][]config.Key, log string) {
+	r.mu.Lock()
+	r.broken, r.keys = broken, nil
+	for _, id := range ids {
+		r.keys = append(r.keys, config.Key{ID: id})
+	}
+	r.mu.Unlock()
+	time.Sleep(2 * reloadEvery) // of the bubble's clock
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.replaced, r.log.String()
+}
+
+func TestANewKeyRingIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &reloaded{}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			followKeys(ctx, []config.Key{{ID: "old"}}, r.load, r.replace, slog.New(slog.NewTextHandler(r, nil)))
+		}()
+		if replaced, _ := r.set(nil, "old"); len(replaced) != 0 {
+			t.Error("the same ring was replaced")
+		}
+		if replaced, log := r.set(errors.New("cloakroom.yaml:3: broken")); len(replaced) != 0 || strings.Count(log, "stays as it is") != 1 {
+			t.Errorf("while the file is broken: %v\n%s", replaced, log)
+		}
+		if replaced, _ := r.set(nil, "new", "old"); len(replaced) != 1 || replaced[0][0].ID != "new" {
+			t.Errorf("replaced with %v", replaced)
+		}
+		cancel()
+		<-done
+	})
+}

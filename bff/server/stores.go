@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"cloakroom/bff/config"
+	"cloakroom/bff/observe"
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/breaker"
+	"cloakroom/bff/session/file"
+	"cloakroom/bff/session/memcached"
+	"cloakroom/bff/session/memory"
+	"cloakroom/bff/session/mongodb"
+	"cloakroom/bff/session/mysql"
+	"cloakroom/bff/session/nats"
+	"cloakroom/bff/session/nearcache"
+	"cloakroom/bff/session/postgres"
+	"cloakroom/bff/session/redis"
+	"cloakroom/bff/session/sqlite"
+)
+
+// remote is a store outside the process.
+type remote interface {
+	breaker.Backend
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// home is where sessions live, and what the server has to do for it.
+type home struct {
+	session.Store
+	ping  func() error // nil, or what is missing
+	close func() error
+}
+
+// openStore builds the store the config names. A remote one stands behind a
+// breaker, and behind local copies if the config wants them. Nothing is dialled
+// yet: a store that is down delays sessions, never the start.
+func openStore(c config.Session, metrics *observe.Metrics, log *slog.Logger) (home, error) {
+	if c.Store == config.StoreMemory {
+		return openMemory(c, metrics)
+	}
+	backend, err := openRemote(c, log)
+	if err != nil {
+		return home{}, fmt.Errorf("server: session.url: %w", err)
+	}
+	guarded, err := breaker.New(backend, breaker.Config{Observe: metrics.StoreCall})
+	if err != nil {
+		return home{}, fmt.Errorf("server: %w", err)
+	}
+	made := home{Store: guarded, close: backend.Close, ping: func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+		defer cancel()
+		return backend.Ping(ctx)
+	}}
+	if c.NearCache.Size > 0 {
+		near, err := nearcache.New(guarded, nearcache.Config{MaxBytes: c.NearCache.Size, MaxAge: c.NearCache.MaxAge})
+		if err != nil {
+			return home{}, fmt.Errorf("server: %w", err)
+		}
+		metrics.NearCache(func() (hits, misses, bytes float64) {
+			stats := near.Stats()
+			return float64(stats.Hits), float64(stats.Misses), float64(stats.Bytes)
+		})
+		made.Store = near
+	}
+	return made, nil
+}
+
+// pingTimeout bounds how long readiness waits for the store.
+const pingTimeout = time.Second
+
+func openMemory(c config.Session, metrics *observe.Metrics) (home, error) {
+	store, err := memory.New(memory.Config{MaxBytes: c.MaxBytes})
+	if err != nil {
+		return home{}, fmt.Errorf("server: %w", err)
+	}
+	metrics.Store(func() observe.StoreStats {
+		stats := store.Stats()
+		return observe.StoreStats{Sessions: float64(stats.Sessions), Bytes: float64(stats.Bytes), Evicted: float64(stats.Evicted)}
+	})
+	return home{Store: store, ping: func() error { return nil }, close: func() error { return nil }}, nil
+}
+
+func openRemote(c config.Session, log *slog.Logger) (remote, error) {
+	switch c.Store {
+	case config.StoreFile:
+		return file.New(file.Config{Path: c.URL.Reveal(), Log: log})
+	case config.StoreRedis:
+		return redis.New(redis.Config{URL: c.URL, Log: log})
+	case config.StoreMemcached:
+		return memcached.New(memcached.Config{URL: c.URL, Log: log})
+	case config.StorePostgres:
+		return postgres.New(postgres.Config{URL: c.URL, Log: log, Notify: c.NearCache.Size > 0})
+	case config.StoreMySQL:
+		return mysql.New(mysql.Config{URL: c.URL, Log: log})
+	case config.StoreSQLite:
+		return sqlite.New(sqlite.Config{Path: c.URL.Reveal(), Log: log})
+	case config.StoreMongoDB:
+		return mongodb.New(mongodb.Config{URL: c.URL, Log: log})
+	case config.StoreNATS:
+		return nats.New(nats.Config{URL: c.URL, Cluster: nats.Cluster(c.Cluster), MaxBytes: clusterBytes(c), Log: log})
+	}
+	return nil, fmt.Errorf("unknown session store %q", c.Store)
+}
+
+// clusterBytes bounds the memory that the instances share; a cluster elsewhere
+// has bounds of its own.
+func clusterBytes(c config.Session) int64 {
+	if c.Cluster.Listen == "" {
+		return 0
+	}
+	return c.MaxBytes
+}

@@ -1,0 +1,274 @@
+package nats_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"cloakroom/bff/secret"
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/nats"
+	"cloakroom/bff/session/storetest/servers"
+)
+
+// TestNothingIsLostWhenInstancesAreKilled kills the leader of three under load
+// and lets it come back; in memory empty-handed, and then the others in turn.
+func TestNothingIsLostWhenInstancesAreKilled(t *testing.T) {
+	t.Parallel()
+	for name, onDisk := range map[string]bool{"in memory": false, "on disk": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := startInstances(t, 3, onDisk)
+			l := startLoad(t, all[0], all[1], all[2])
+			l.waitFor(20)
+			killed := leaderOf(t, all)
+			kills := 3
+			if onDisk {
+				kills = 1
+			}
+			for range kills {
+				i := slices.Index(all, killed)
+				killed.kill()
+				began := time.Now()
+				recovers(t, all[(i+1)%3])
+				t.Logf("one killed: the others work again after %v", time.Since(began).Round(time.Millisecond))
+				l.waitFor(20)
+				killed.start()
+				killed.waitReady() // it has caught up: the next may go
+				killed = all[(i+1)%3]
+			}
+			l.waitFor(20)
+			l.end()
+			for _, i := range all {
+				l.check(i)
+			}
+		})
+	}
+}
+
+func leaderOf(t *testing.T, all []*instance) *instance {
+	t.Helper()
+	var name string
+	servers.WaitFor(t, "a leader to be known", func(ctx context.Context) (err error) {
+		name, err = all[0].leader(ctx) // a follower that lags for a moment is not asked
+		return err
+	})
+	i := slices.IndexFunc(all, func(i *instance) bool { return i.Listen == name })
+	if i < 0 {
+		t.Fatalf("no instance is the leader %q", name)
+	}
+	return all[i]
+}
+
+// TestADeployGoesThroughOneByOne stops each server in good order.
+func TestADeployGoesThroughOneByOne(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 3, nil)
+	kept := record(time.Hour)
+	kept.Version = create(t, c.nodes[0].store, kept)
+	for i, n := range c.nodes {
+		n.stop()
+		_, err := n.store.Get(t.Context(), kept.ID)
+		wantFailure(t, "Get on a stopped server", err, kept)
+		began := time.Now()
+		other := c.nodes[(i+1)%3].store
+		recovers(t, other)
+		t.Logf("one stopped: the others work again after %v", time.Since(began).Round(time.Millisecond))
+		got, err := other.Get(t.Context(), kept.ID)
+		if err != nil || got.Version != kept.Version {
+			t.Fatalf("Get = version %d, %v, want %d", got.Version, err, kept.Version)
+		}
+		n.start()
+		n.waitReady()
+	}
+}
+
+func TestBeforeEnoughServersMetOperationsFailAndSaySo(t *testing.T) {
+	t.Parallel()
+	configs := prepareCluster(t, 3)
+	stopped, err := nats.New(configs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := record(time.Hour)
+	began := time.Now()
+	fails := func(what string, s *nats.Store) {
+		t.Helper()
+		_, err := s.Create(t.Context(), r)
+		wantFailure(t, what+": Create", err, r)
+		_, err = s.Get(t.Context(), r.ID)
+		wantFailure(t, what+": Get", err, r)
+		r.Version = 1
+		_, err = s.Update(t.Context(), r)
+		wantFailure(t, what+": Update", err, r)
+		wantFailure(t, what+": Delete", s.Delete(t.Context(), r.ID), r)
+		_, err = s.Find(t.Context(), r.Keys[0])
+		wantFailure(t, what+": Find", err, r)
+		wantFailure(t, what+": Ping", s.Ping(t.Context()), r)
+	}
+	fails("no server", stopped)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("without a server six operations took %v to fail", took)
+	}
+	configs[0].Timeout = 500 * time.Millisecond
+	first := startNode(t, configs[0])
+	fails("one of three servers", first.store)
+	second := startNode(t, configs[1])
+	third := startNode(t, configs[2])
+	for _, n := range []*node{first, second, third} {
+		n.waitReady()
+	}
+	if _, err := first.store.Get(t.Context(), r.ID); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("Get = %v, want ErrNotFound", err)
+	}
+}
+
+func TestWithoutMostServersNothingIsAcknowledged(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 3, nil)
+	r := record(time.Hour)
+	r.Version = create(t, c.nodes[0].store, r)
+	c.nodes[1].stop()
+	c.nodes[2].stop()
+	left := c.nodes[0].store
+	_, err := left.Create(t.Context(), record(time.Hour))
+	wantFailure(t, "Create", err, r)
+	_, err = left.Update(t.Context(), r)
+	wantFailure(t, "Update", err, r)
+	wantFailure(t, "Delete", left.Delete(t.Context(), r.ID), r)
+	// Two that come back empty cannot outvote the one that knows.
+	c.nodes[1].start()
+	c.nodes[2].start()
+	recovers(t, left)
+	// What failed may have happened or not, but no half of it: one or the other.
+	if _, err := left.Get(t.Context(), r.ID); err != nil && !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("Get = %v", err)
+	}
+}
+
+func TestWhoDoesNotKnowTheSecretStaysOut(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 2, nil)
+	config := nats.Config{Timeout: 300 * time.Millisecond, Cluster: nats.Cluster{
+		Listen: listen(t), Secret: secret.New("another-secret-altogether"),
+		Peers: []string{c.nodes[0].config.Cluster.Listen, c.nodes[1].config.Cluster.Listen},
+	}}
+	outsider := startNode(t, config)
+	r := record(time.Hour)
+	create(t, c.nodes[0].store, r)
+	for range 5 {
+		_, err := outsider.store.Get(t.Context(), r.ID)
+		wantFailure(t, "Get of the one outside", err, r)
+	}
+}
+
+func TestAnAddressInUseEndsRun(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 2, nil)
+	config := c.nodes[0].config
+	config.Cluster.Name = "another"
+	s, err := nats.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := s.Run(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("Run = %v, want that the address is in use", err)
+	}
+}
+
+// TestWatchTellsOfWhatOthersDid on a cluster, and tells that it missed
+// something when it may have.
+func TestWatchTellsOfWhatOthersDid(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 3, nil)
+	heard := make(chan string, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		done <- c.nodes[0].store.Watch(ctx, func(id session.ID, everything bool) {
+			if everything {
+				heard <- "everything"
+			} else {
+				heard <- id.Fingerprint()
+			}
+		})
+	}()
+	next := func() string {
+		t.Helper()
+		select {
+		case h := <-heard:
+			return h
+		case <-time.After(time.Minute):
+			t.Fatal("nothing is heard")
+			return ""
+		}
+	}
+	// News comes at least once: a watcher that had to connect anew hears some of
+	// it again.
+	expect := func(want string) {
+		t.Helper()
+		for next() != want {
+		}
+	}
+	expect("everything")
+	r := record(time.Hour)
+	r.Version = create(t, c.nodes[1].store, r)
+	expect(r.ID.Fingerprint())
+	if _, err := c.nodes[2].store.Update(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	expect(r.ID.Fingerprint())
+	if err := c.nodes[1].store.Delete(t.Context(), r.ID); err != nil {
+		t.Fatal(err)
+	}
+	expect(r.ID.Fingerprint())
+
+	c.nodes[0].stop() // the watcher's own server
+	c.nodes[0].start()
+	expect("everything")
+	r = record(time.Hour)
+	recoversCreate(t, c.nodes[1].store, r)
+	expect(r.ID.Fingerprint())
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Watch = %v", err)
+	}
+}
+
+func recoversCreate(t *testing.T, s *nats.Store, r session.Record) {
+	t.Helper()
+	servers.WaitFor(t, "a session to be created", func(ctx context.Context) error {
+		_, err := s.Create(ctx, r)
+		if errors.Is(err, session.ErrExists) {
+			return nil // an attempt that seemed to fail
+		}
+		return err
+	})
+}
+
+func TestStatusNamesTheServers(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 3, nil)
+	status, err := c.nodes[1].store.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{status.Leader}
+	for _, f := range status.Followers {
+		names = append(names, f.Name)
+	}
+	slices.Sort(names)
+	var want []string
+	for _, n := range c.nodes {
+		want = append(want, n.config.Cluster.Listen)
+	}
+	slices.Sort(want)
+	if fmt.Sprint(names) != fmt.Sprint(want) || status.MaxBytes != 256<<20 {
+		t.Errorf("Status = %+v, want the servers %v", status, want)
+	}
+}

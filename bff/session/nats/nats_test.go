@@ -1,0 +1,383 @@
+package nats_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cloakroom/bff/secret"
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/nats"
+	"cloakroom/bff/session/storetest"
+	"cloakroom/bff/session/storetest/servers"
+)
+
+func TestStoreAlone(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, nats.Config{Cluster: nats.Cluster{Listen: listen(t)}})
+	n.waitReady()
+	suite(t, func(*testing.T) session.Store { return n.store })
+}
+
+func TestStoreOnAClusterInMemory(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 3, nil)
+	suite(t, func(*testing.T) session.Store { return c.inTurn() })
+}
+
+func TestStoreOnAClusterOnDiskWithTLS(t *testing.T) {
+	t.Parallel()
+	certificate := servers.NewCertificate(t, t.TempDir())
+	c := startCluster(t, 3, func(c *nats.Config) {
+		c.Cluster.StoreDir = t.TempDir()
+		c.Cluster.CertFile, c.Cluster.KeyFile, c.Cluster.CAFile = certificate.Cert, certificate.Key, certificate.CA
+	})
+	suite(t, func(*testing.T) session.Store { return c.inTurn() })
+}
+
+func suite(t *testing.T, open func(t *testing.T) session.Store) {
+	storetest.Run(t, storetest.Backend{Open: open})
+	storetest.RunConcurrent(t, storetest.Backend{Open: open})
+}
+
+// inTurn sends each call to another instance: what one did the next must see.
+func (c *cluster) inTurn() session.Store { return &inTurn{nodes: c.nodes} }
+
+type inTurn struct {
+	nodes []*node
+	calls atomic.Int64
+}
+
+func (s *inTurn) next() *nats.Store { return s.nodes[int(s.calls.Add(1))%len(s.nodes)].store }
+
+func (s *inTurn) Create(ctx context.Context, r session.Record) (session.Version, error) {
+	return s.next().Create(ctx, r)
+}
+func (s *inTurn) Get(ctx context.Context, id session.ID) (session.Record, error) {
+	return s.next().Get(ctx, id)
+}
+func (s *inTurn) Update(ctx context.Context, r session.Record) (session.Version, error) {
+	return s.next().Update(ctx, r)
+}
+func (s *inTurn) Delete(ctx context.Context, id session.ID) error { return s.next().Delete(ctx, id) }
+func (s *inTurn) Find(ctx context.Context, key session.Key) ([]session.Record, error) {
+	return s.next().Find(ctx, key)
+}
+
+func TestTheDiskHoldsNothingReadable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := startNode(t, nats.Config{Cluster: nats.Cluster{Listen: listen(t), StoreDir: dir}})
+	n.waitReady()
+	manager, err := session.New(n.store, session.Config{
+		Keys: session.EphemeralKeyRing(), Lifetimes: session.Lifetimes{Idle: time.Hour, Absolute: time.Hour},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := manager.Create(t.Context(), session.Session{
+		Issuer: "https://idp.example", Subject: "alice-subject", SID: "provider-sid", Claims: []byte(`"alice-claim"`),
+		Tokens: session.Tokens{Access: secret.New("access-token-value"), Refresh: secret.New("refresh-token-value")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.stop()
+	dump := readAll(t, dir)
+	if !bytes.Contains(dump, []byte("$KV.cloakroom.s.")) {
+		t.Fatal("the files do not even hold the record's subject: this test looks in the wrong place")
+	}
+	for _, clear := range []string{ticket.Reveal(), "alice-subject", "provider-sid", "alice-claim", "access-token", "refresh-token", "idp.example"} {
+		if bytes.Contains(dump, []byte(clear)) {
+			t.Errorf("the files hold %q", clear)
+		}
+	}
+}
+
+func TestADiskKeepsSessionsOverARestart(t *testing.T) {
+	t.Parallel()
+	config := nats.Config{Cluster: nats.Cluster{Listen: listen(t), StoreDir: t.TempDir()}}
+	n := startNode(t, config)
+	n.waitReady()
+	kept, gone := record(time.Hour), record(time.Hour)
+	kept.Version = create(t, n.store, kept)
+	create(t, n.store, gone)
+	if err := n.store.Delete(t.Context(), gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	n.stop()
+	_, err := n.store.Get(t.Context(), kept.ID)
+	wantFailure(t, "Get without a server", err, kept)
+
+	n.start() // the same Store
+	n.waitReady()
+	if got, err := n.store.Get(t.Context(), kept.ID); err != nil || got.Version != kept.Version || !bytes.Equal(got.Data, kept.Data) {
+		t.Errorf("Get = version %d, %v, want %d", got.Version, err, kept.Version)
+	}
+	if _, err := n.store.Get(t.Context(), gone.ID); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("Get of the deleted = %v", err)
+	}
+}
+
+func TestAFullBucketRefusesSessionsAndLetsPeopleSignOut(t *testing.T) {
+	t.Parallel()
+	for name, nodes := range map[string]int{"alone": 1, "on a cluster": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := startCluster(t, nodes, func(c *nats.Config) { c.MaxBytes = 256 << 10 })
+			s := c.inTurn()
+			var kept []session.Record
+			for {
+				r := record(time.Hour)
+				var err error
+				if r.Version, err = s.Create(t.Context(), r); err != nil {
+					wantFailure(t, "Create", err, r)
+					break
+				}
+				kept = append(kept, r)
+			}
+			for i := range kept { // the last bytes
+				small := record(time.Hour)
+				small.Keys, small.Data = nil, nil
+				if _, err := s.Create(t.Context(), small); err != nil {
+					break
+				} else if i == len(kept)-1 {
+					t.Fatal("the bucket takes any number of records")
+				}
+			}
+			// A server alone sees that an update needs no more room.
+			if version, err := s.Update(t.Context(), kept[0]); err == nil && nodes == 1 {
+				kept[0].Version = version
+			} else {
+				wantFailure(t, "Update", err, kept[0])
+			}
+			for _, r := range kept {
+				if _, err := s.Get(t.Context(), r.ID); err != nil {
+					t.Fatalf("Get of one of %d kept = %v", len(kept), err)
+				}
+			}
+			for _, r := range kept {
+				if err := s.Delete(t.Context(), r.ID); err != nil {
+					t.Fatalf("Delete = %v", err)
+				}
+				if _, err := s.Update(t.Context(), r); !errors.Is(err, session.ErrNotFound) {
+					t.Fatalf("Update of the deleted = %v", err)
+				}
+			}
+			create(t, s, record(time.Hour))
+		})
+	}
+}
+
+func TestARecordLargerThanAMessageIsRefused(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, nats.Config{Cluster: nats.Cluster{Listen: listen(t)}})
+	n.waitReady()
+	r := record(time.Hour)
+	r.Data = make([]byte, 2<<20)
+	if _, err := n.store.Create(t.Context(), r); !errors.Is(err, session.ErrTooLarge) {
+		t.Errorf("Create = %v, want ErrTooLarge", err)
+	}
+	r.Data = nil
+	r.Version = create(t, n.store, r)
+	r.Data = make([]byte, 2<<20)
+	if _, err := n.store.Update(t.Context(), r); !errors.Is(err, session.ErrTooLarge) {
+		t.Errorf("Update = %v, want ErrTooLarge", err)
+	}
+}
+
+// node is an instance with an embedded server.
+type node struct {
+	t      testing.TB
+	config nats.Config
+	store  *nats.Store
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// startNode runs one server. A folder for the disk is one of its own.
+func startNode(t testing.TB, c nats.Config) *node {
+	t.Helper()
+	c.Log = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	n := &node{t: t, config: c}
+	var err error
+	if n.store, err = nats.New(c); err != nil {
+		t.Fatal(err)
+	}
+	n.start()
+	t.Cleanup(func() {
+		n.stop()
+		_ = n.store.Close()
+	})
+	return n
+}
+
+func (n *node) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel, n.done = cancel, make(chan error, 1)
+	go func() { n.done <- n.store.Run(ctx) }()
+}
+
+// stop ends the server in good order; a second time it does nothing.
+func (n *node) stop() {
+	n.t.Helper()
+	if n.cancel == nil {
+		return
+	}
+	n.cancel()
+	n.cancel = nil
+	select {
+	case err := <-n.done:
+		if !errors.Is(err, context.Canceled) {
+			n.t.Errorf("Run = %v", err)
+		}
+	case <-time.After(time.Minute):
+		n.t.Fatal("Run does not end")
+	}
+}
+
+func (n *node) waitReady() {
+	n.t.Helper()
+	servers.WaitFor(n.t, "the embedded server", n.store.Ping)
+}
+
+// cluster is instances in one process.
+type cluster struct{ nodes []*node }
+
+const clusterSecret = "correct-horse-battery"
+
+func startCluster(t testing.TB, n int, change func(*nats.Config)) *cluster {
+	t.Helper()
+	c := prepareCluster(t, n)
+	for i := range c {
+		if change != nil {
+			change(&c[i])
+		}
+	}
+	running := &cluster{}
+	for i := range c {
+		running.nodes = append(running.nodes, startNode(t, c[i]))
+	}
+	for _, n := range running.nodes {
+		n.waitReady()
+	}
+	return running
+}
+
+func prepareCluster(t testing.TB, n int) []nats.Config {
+	t.Helper()
+	var peers []string
+	for len(peers) < n {
+		if peer := listen(t); !slices.Contains(peers, peer) {
+			peers = append(peers, peer)
+		}
+	}
+	configs := make([]nats.Config, n)
+	for i := range configs {
+		configs[i].Cluster = nats.Cluster{Listen: peers[i], Secret: secret.New(clusterSecret)}
+		if n > 1 {
+			configs[i].Cluster.Peers = peers
+		}
+	}
+	return configs
+}
+
+func listen(t testing.TB) string {
+	t.Helper()
+	return servers.Address(servers.FreePort(t))
+}
+
+type testWriter struct{ t testing.TB }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	if w.t.Context().Err() == nil { // afterwards it is the servers' farewell
+		w.t.Logf("%s", b)
+	}
+	return len(b), nil
+}
+
+func create(t testing.TB, s session.Store, r session.Record) session.Version {
+	t.Helper()
+	v, err := s.Create(t.Context(), r)
+	if err != nil {
+		t.Fatalf("Create = %v", err)
+	}
+	return v
+}
+
+func record(d time.Duration) session.Record {
+	r := session.Record{Expires: time.Now().Add(d), Keys: make([]session.Key, 2), Data: make([]byte, 3500)}
+	_, _ = rand.Read(r.ID[:])
+	_, _ = rand.Read(r.Keys[0][:])
+	_, _ = rand.Read(r.Keys[1][:])
+	_, _ = rand.Read(r.Data)
+	return r
+}
+
+// wantFailure checks that err says that the store failed: not that the session
+// is not there, and nothing about the session or a password.
+func wantFailure(t testing.TB, what string, err error, r session.Record) {
+	t.Helper()
+	for _, wrong := range []error{nil, session.ErrNotFound, session.ErrExists, session.ErrConflict, session.ErrTooLarge} {
+		if errors.Is(err, wrong) {
+			t.Errorf("%s = %v, want a failure of the store", what, err)
+			return
+		}
+	}
+	text := err.Error()
+	for _, leak := range []string{string(r.ID[:]), fmt.Sprintf("%x", r.ID[:]), "word?1", "word%3F1", clusterSecret, "$KV"} {
+		if strings.Contains(text, leak) {
+			t.Errorf("%s: the error says too much: %q", what, text)
+		}
+	}
+	if !strings.HasPrefix(text, "nats: ") {
+		t.Errorf("%s: the error does not say where it is from: %q", what, text)
+	}
+}
+
+// recovers waits until s does its work again, without having been opened anew.
+func recovers(t testing.TB, s session.Store) {
+	t.Helper()
+	servers.WaitFor(t, "the store to recover", func(ctx context.Context) error {
+		r := record(time.Hour)
+		var err error
+		if r.Version, err = s.Create(ctx, r); err != nil {
+			return err
+		}
+		if r.Version, err = s.Update(ctx, r); err != nil {
+			return err
+		}
+		if _, err := s.Get(ctx, r.ID); err != nil {
+			return err
+		}
+		return s.Delete(ctx, r.ID)
+	})
+}
+
+func readAll(t testing.TB, dir string) []byte {
+	t.Helper()
+	var all []byte
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		all = append(all, b...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}

@@ -1,0 +1,125 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/storetest/servers"
+)
+
+// With wait at the number of replicas, a failover loses nothing that was
+// acknowledged. The price: no writes until as many replicas are back.
+func TestAFailoverBySentinel(t *testing.T) {
+	t.Parallel()
+	group := servers.RedisSentinel(t, documentedUser(t, "+role"))
+	group.WaitReplicas(2)
+	s := open(t, withUser(sentinelURL(group))+"?wait=2")
+	load := startLoad(t, s)
+	load.waitFor(100)
+
+	// The primary dies with writes that no replica has.
+	old := group.Primary()
+	replicas := slices.DeleteFunc(slices.Clone(group.Servers), func(r *servers.RedisServer) bool { return r == old })
+	for _, r := range replicas {
+		r.Stop()
+	}
+	old.Do("client", "kill", "type", "replica") // or it would be in their sockets
+	load.deleteOne()
+	old.Kill()
+	for _, r := range replicas {
+		r.Cont()
+	}
+	load.waitForFailure()
+	servers.WaitFor(t, "another primary", func(context.Context) error {
+		if group.Primary() == old {
+			return errors.New("the dead one still is it")
+		}
+		return nil
+	})
+	reads(t, s, load.some())
+	old.Restart()
+	// The Sentinels would do this too, but take their time to make sure.
+	old.Do("replicaof", "127.0.0.1", fmt.Sprint(group.Primary().Port))
+	group.WaitReplicas(2)
+	recovers(t, s)
+	load.end()
+	load.check()
+}
+
+func TestAKilledPrimaryOfACluster(t *testing.T) {
+	t.Parallel()
+	cluster := servers.RedisCluster(t, documentedUser(t, "+cluster|slots", "+cluster|shards"))
+	s := open(t, withUser("redis+cluster://"+cluster.Addrs())+"?wait=1")
+	load := startLoad(t, s)
+	load.waitFor(100)
+
+	r := load.some()
+	old := cluster.PrimaryOf("cloakroom:s:" + string(r.ID[:]))
+	old.Kill()
+	load.waitForFailure()
+	cluster.WaitWhole(2)
+	reads(t, s, r)
+	old.Restart()
+	cluster.WaitWhole(3)
+	recovers(t, s)
+	load.end()
+	load.check()
+}
+
+// A delete that too few replicas confirmed has failed, and fails again until
+// they do: it must not succeed because there is nothing left to delete.
+func TestADeleteIsRepeatedUntilItIsConfirmed(t *testing.T) {
+	t.Parallel()
+	primary := servers.Redis(t)
+	replica := servers.Redis(t, fmt.Sprintf("replicaof 127.0.0.1 %d", primary.Port))
+	servers.WaitFor(t, "the replica to follow", func(context.Context) error {
+		out, err := primary.Try("wait", "1", "1")
+		if err != nil || out != "1" {
+			return fmt.Errorf("%v: %s", err, out)
+		}
+		return nil
+	})
+	url := "redis://" + primary.Addr() + "?wait=1"
+	r := record(time.Hour)
+	r.Version = create(t, open(t, url), r)
+
+	replica.Stop()
+	wantFailure(t, "the first Delete", open(t, url).Delete(t.Context(), r.ID), r)
+	wantFailure(t, "the second Delete", open(t, url).Delete(t.Context(), r.ID), r)
+	_, err := open(t, url).Create(t.Context(), record(time.Hour))
+	wantFailure(t, "Create", err, r)
+	replica.Cont()
+	servers.WaitFor(t, "the delete to be confirmed", func(ctx context.Context) error {
+		return open(t, url).Delete(ctx, r.ID)
+	})
+	if _, err := open(t, "redis://"+primary.Addr()).Get(t.Context(), r.ID); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("Get = %v", err)
+	}
+}
+
+// reads waits until r is read again, and fails if it is ever missing.
+func reads(t *testing.T, s session.Store, r session.Record) {
+	t.Helper()
+	servers.WaitFor(t, "reads to work", func(ctx context.Context) error {
+		_, err := s.Get(ctx, r.ID)
+		if errors.Is(err, session.ErrNotFound) {
+			t.Fatalf("Get = %v: an acknowledged session is gone", err)
+		}
+		return err
+	})
+}
+
+// documentedUser is the user of doc.go as a line of the server's configuration.
+func documentedUser(t *testing.T, more ...string) string {
+	t.Helper()
+	line := "user"
+	for _, word := range documentedACL(t, testPassword, more...)[2:] {
+		line += " " + word
+	}
+	return line
+}

@@ -1,0 +1,32 @@
+package servers
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Build compiles a main package and returns the program. module is the folder
+// of the module whose requirements count, within this one; empty means this one
+// itself. The program stays in the user's cache, so that the next test need not
+// link it again.
+func Build(t testing.TB, module, path, name string) string {
+	t.Helper()
+	root, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		t.Fatalf("go env GOMOD: %v", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	program := filepath.Join(cache, "cloakroom-test", name)
+	build := exec.Command("go", "build", "-o", program, path)
+	build.Dir = filepath.Join(filepath.Dir(strings.TrimSpace(string(root))), module)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build %s: %v\n%s", path, err, out)
+	}
+	return program
+}

@@ -1,0 +1,9 @@
+// Package servers runs the real servers that the tests of the stores talk to:
+// one file per server, each on free loopback ports, with its files in a folder
+// of the test, gone when the test ends.
+//
+// It owns their command lines and their lives: start and wait until it
+// answers, kill, freeze, restart on the same port. It never skips: a server
+// that is not installed fails the test and says which package has it. It knows
+// no store and needs none of their drivers.
+package servers
