@@ -11,6 +11,10 @@ const (
 	PathLogout    = "/bff/logout"
 	PathSignedOut = "/bff/signed-out"
 	PathPageCSS   = "/bff/page.css"
+
+	PathBackchannel = "/bff/backchannel"
+	PathSessions    = "/bff/sessions" // and one below it: "/bff/sessions/" + handle
+	PathEvents      = "/bff/events"
 )
 
 // Query parameters of the endpoints above.
@@ -19,6 +23,8 @@ const (
 	ParamPrompt    = "prompt"
 	ParamSID       = "sid"
 	ParamSlide     = "slide"
+	ParamMaxAge    = "max_age"
+	ParamACRValues = "acr_values"
 )
 
 // HeaderCSRF must be present with ValueCSRF on every call to the BFF and to a

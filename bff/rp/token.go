@@ -17,9 +17,10 @@ import (
 // Tokens is what a token response gave. AccessExpires is zero when the provider
 // did not say; then only a refusal by the API tells.
 type Tokens struct {
-	Access, Refresh, ID secret.String
-	AccessExpires       time.Time
-	Scopes              []string
+	Access, Refresh, ID           secret.String
+	AccessExpires, RefreshExpires time.Time
+	Scopes                        []string
+	Key                           secret.String
 }
 
 // maxScopes bounds how many scopes of a token response are kept.

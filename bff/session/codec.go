@@ -27,6 +27,24 @@ const (
 	fieldLastSeen
 	fieldDeadline
 	fieldRefreshes
+	fieldAuthTime
+	fieldACR
+	fieldUserAgent
+	fieldAddress
+	fieldRefreshExpires
+	fieldKey
+	fieldGrant // repeated, a message
+	fieldLeaseHolder
+	fieldLeaseBeat
+	fieldLeaseUntil
+)
+
+// Fields of a grant.
+const (
+	grantResource protowire.Number = iota + 1
+	grantScope                     // repeated
+	grantAccess
+	grantExpires
 )
 
 var errEncoding = errors.New("session: malformed encoding")
@@ -47,44 +65,74 @@ func (s *Session) encode() []byte {
 	b = appendTime(b, fieldCreated, s.Created)
 	b = appendTime(b, fieldLastSeen, s.LastSeen)
 	b = appendTime(b, fieldDeadline, s.Deadline)
-	return appendNumber(b, fieldRefreshes, uint64(s.Refreshes))
+	b = appendNumber(b, fieldRefreshes, uint64(s.Refreshes))
+	b = appendTime(b, fieldAuthTime, s.AuthTime)
+	b = appendText(b, fieldACR, s.ACR)
+	b = appendText(b, fieldUserAgent, s.Device.UserAgent)
+	b = appendText(b, fieldAddress, s.Device.Address)
+	b = appendTime(b, fieldRefreshExpires, s.Tokens.RefreshExpires)
+	b = appendText(b, fieldKey, s.Tokens.Key.Reveal())
+	for i := range s.Grants {
+		b = appendText(b, fieldGrant, string(s.Grants[i].encode()))
+	}
+	b = appendText(b, fieldLeaseHolder, s.Lease.Holder)
+	b = appendNumber(b, fieldLeaseBeat, uint64(s.Lease.Beat))
+	return appendTime(b, fieldLeaseUntil, s.Lease.Until)
+}
+
+func (g *Grant) encode() []byte {
+	b := make([]byte, 0, 64+g.Access.Len())
+	b = appendText(b, grantResource, g.Resource)
+	for _, scope := range g.Scopes {
+		b = appendText(b, grantScope, scope)
+	}
+	b = appendText(b, grantAccess, g.Access.Reveal())
+	return appendTime(b, grantExpires, g.Expires)
 }
 
 func decode(b []byte) (Session, error) {
 	var s Session
-	for len(b) > 0 {
-		number, kind, n := protowire.ConsumeTag(b)
-		if n < 0 {
-			return Session{}, errEncoding
-		}
-		b = b[n:]
-		switch kind {
-		case protowire.BytesType:
-			text, n := protowire.ConsumeBytes(b)
-			if n < 0 {
-				return Session{}, errEncoding
-			}
-			s.setText(number, text)
-			b = b[n:]
-		case protowire.VarintType:
-			value, n := protowire.ConsumeVarint(b)
-			if n < 0 {
-				return Session{}, errEncoding
-			}
-			s.setNumber(number, value)
-			b = b[n:]
-		default:
-			n := protowire.ConsumeFieldValue(number, kind, b)
-			if n < 0 {
-				return Session{}, errEncoding
-			}
-			b = b[n:]
-		}
+	if err := eachField(b, s.setText, s.setNumber); err != nil {
+		return Session{}, err
 	}
 	return s, nil
 }
 
-func (s *Session) setText(number protowire.Number, text []byte) {
+// eachField reads a message, passing over the fields of kinds that are not
+// used here.
+func eachField(b []byte, text func(protowire.Number, []byte) error, number func(protowire.Number, uint64)) error {
+	for len(b) > 0 {
+		field, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return errEncoding
+		}
+		b = b[n:]
+		switch kind {
+		case protowire.BytesType:
+			var value []byte
+			if value, n = protowire.ConsumeBytes(b); n < 0 {
+				return errEncoding
+			}
+			if err := text(field, value); err != nil {
+				return err
+			}
+		case protowire.VarintType:
+			var value uint64
+			if value, n = protowire.ConsumeVarint(b); n < 0 {
+				return errEncoding
+			}
+			number(field, value)
+		default:
+			if n = protowire.ConsumeFieldValue(field, kind, b); n < 0 {
+				return errEncoding
+			}
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func (s *Session) setText(number protowire.Number, text []byte) error {
 	switch number {
 	case fieldIssuer:
 		s.Issuer = string(text)
@@ -102,6 +150,41 @@ func (s *Session) setText(number protowire.Number, text []byte) {
 		s.Tokens.ID = secret.New(string(text))
 	case fieldScope:
 		s.Tokens.Scopes = append(s.Tokens.Scopes, string(text))
+	case fieldACR:
+		s.ACR = string(text)
+	case fieldUserAgent:
+		s.Device.UserAgent = string(text)
+	case fieldAddress:
+		s.Device.Address = string(text)
+	case fieldKey:
+		s.Tokens.Key = secret.New(string(text))
+	case fieldLeaseHolder:
+		s.Lease.Holder = string(text)
+	case fieldGrant:
+		var g Grant
+		if err := eachField(text, g.setText, g.setNumber); err != nil {
+			return err
+		}
+		s.Grants = append(s.Grants, g)
+	}
+	return nil
+}
+
+func (g *Grant) setText(number protowire.Number, text []byte) error {
+	switch number {
+	case grantResource:
+		g.Resource = string(text)
+	case grantScope:
+		g.Scopes = append(g.Scopes, string(text))
+	case grantAccess:
+		g.Access = secret.New(string(text))
+	}
+	return nil
+}
+
+func (g *Grant) setNumber(number protowire.Number, value uint64) {
+	if number == grantExpires {
+		g.Expires = fromMillis(value)
 	}
 }
 
@@ -117,6 +200,14 @@ func (s *Session) setNumber(number protowire.Number, value uint64) {
 		s.Deadline = fromMillis(value)
 	case fieldRefreshes:
 		s.Refreshes = int(value)
+	case fieldAuthTime:
+		s.AuthTime = fromMillis(value)
+	case fieldRefreshExpires:
+		s.Tokens.RefreshExpires = fromMillis(value)
+	case fieldLeaseBeat:
+		s.Lease.Beat = int(value)
+	case fieldLeaseUntil:
+		s.Lease.Until = fromMillis(value)
 	}
 }
 

@@ -104,16 +104,19 @@ func (k *KeyRing) byID(id []byte) (*ringKey, bool) {
 	return nil, false
 }
 
-// hash keys parts for an index. Each part is preceded by its length, so that
-// no two lists of parts read alike.
-func (k *ringKey) hash(parts ...string) Key {
+// hash keys parts for an index.
+func (k *ringKey) hash(parts ...string) Key { return Key(k.mac(parts...)[:16]) }
+
+// mac is HMAC-SHA-256 of the parts. Each is preceded by its length, so that no
+// two lists of parts read alike.
+func (k *ringKey) mac(parts ...string) []byte {
 	mac := hmac.New(sha256.New, k.index)
 	for _, part := range parts {
 		n := len(part)
 		_, _ = mac.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
 		_, _ = mac.Write([]byte(part))
 	}
-	return Key(mac.Sum(nil)[:16])
+	return mac.Sum(nil)
 }
 
 // expand is HKDF-Expand of a uniformly random master (RFC 5869 §3.3).

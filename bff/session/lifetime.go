@@ -6,7 +6,8 @@ import (
 )
 
 // Lifetimes bound a session: Idle from its last request, Absolute from its
-// sign-in. Neither is prolonged by the other.
+// sign-in. Neither is prolonged by the other. A third bound is the provider's:
+// where it says when the refresh token ends, the session ends with it (BBA-9).
 type Lifetimes struct{ Idle, Absolute time.Duration }
 
 func (l Lifetimes) validate() error {
@@ -22,12 +23,16 @@ func (l Lifetimes) validate() error {
 // IdleExpires is when s ends if nothing more is heard of its user.
 func (l Lifetimes) IdleExpires(s *Session) time.Time { return s.LastSeen.Add(l.Idle) }
 
-// Expires is when s ends: the earlier of both bounds.
+// Expires is when s ends: the earliest of its bounds.
 func (l Lifetimes) Expires(s *Session) time.Time {
-	if idle := l.IdleExpires(s); idle.Before(s.Deadline) {
-		return idle
+	end := s.Deadline
+	if idle := l.IdleExpires(s); idle.Before(end) {
+		end = idle
 	}
-	return s.Deadline
+	if refresh := s.Tokens.RefreshExpires; !refresh.IsZero() && refresh.Before(end) {
+		end = refresh
+	}
+	return end
 }
 
 // grain is how stale LastSeen may be before it is worth a write, so that a

@@ -13,6 +13,7 @@ type Manager struct {
 	store Store
 	ring  *KeyRing
 	lives Lifetimes
+	ended func(ID)
 	now   func() time.Time
 }
 
@@ -20,6 +21,9 @@ type Manager struct {
 type Config struct {
 	Keys      *KeyRing
 	Lifetimes Lifetimes
+	// Ended is told of every session that was ended through this Manager; nil
+	// tells nobody. Of what ends elsewhere, or by itself, it hears nothing.
+	Ended func(ID)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -32,10 +36,13 @@ func New(store Store, c Config) (*Manager, error) {
 	if err := c.Lifetimes.validate(); err != nil {
 		return nil, fmt.Errorf("session: %w", err)
 	}
+	if c.Ended == nil {
+		c.Ended = func(ID) {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Manager{store: store, ring: c.Keys, lives: c.Lifetimes, now: c.Now}, nil
+	return &Manager{store: store, ring: c.Keys, lives: c.Lifetimes, ended: c.Ended, now: c.Now}, nil
 }
 
 // Lifetimes returns the bounds the sessions live under.
@@ -63,6 +70,21 @@ func (m *Manager) Create(ctx context.Context, s Session) (Ticket, error) {
 func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
 	s, _, err := m.load(ctx, t)
 	return s, err
+}
+
+// Copier is a Store that may answer from a copy.
+type Copier interface {
+	// Forget drops the copy of a record, so that the next Get asks.
+	Forget(id ID)
+}
+
+// Reload is Load past every copy: for a caller that waits for what another
+// instance is about to write.
+func (m *Manager) Reload(ctx context.Context, t Ticket) (Session, error) {
+	if copier, ok := m.store.(Copier); ok {
+		copier.Forget(t.ID())
+	}
+	return m.Load(ctx, t)
 }
 
 // ErrUnchanged is returned by a change that finds nothing to do: Update then
@@ -143,10 +165,13 @@ func (m *Manager) Retire(ctx context.Context, t Ticket, grace time.Duration) err
 }
 
 // Delete ends the session of t, now and for good.
-func (m *Manager) Delete(ctx context.Context, t Ticket) error {
-	if err := m.store.Delete(ctx, t.ID()); err != nil {
+func (m *Manager) Delete(ctx context.Context, t Ticket) error { return m.end(ctx, t.ID()) }
+
+func (m *Manager) end(ctx context.Context, id ID) error {
+	if err := m.store.Delete(ctx, id); err != nil {
 		return fmt.Errorf("session: delete: %w", err)
 	}
+	m.ended(id)
 	return nil
 }
 
@@ -171,7 +196,7 @@ func (m *Manager) load(ctx context.Context, t Ticket) (Session, Version, error) 
 }
 
 func (m *Manager) record(t Ticket, s *Session, version Version) (Record, error) {
-	data, err := m.ring.seal(t, s.encode())
+	data, err := m.ring.seal(t, s.label(), s.encode())
 	if err != nil {
 		return Record{}, err
 	}

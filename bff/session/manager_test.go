@@ -21,6 +21,7 @@ type house struct {
 	*session.Manager
 	store *memory.Store
 	now   time.Time
+	over  []session.ID // what the Manager said had ended
 }
 
 func newHouse(t *testing.T, ring *session.KeyRing) *house {
@@ -39,7 +40,7 @@ func newHouse(t *testing.T, ring *session.KeyRing) *house {
 func (h *house) manager(t *testing.T, ring *session.KeyRing) *session.Manager {
 	t.Helper()
 	m, err := session.New(h.store, session.Config{
-		Keys: ring, Now: func() time.Time { return h.now },
+		Keys: ring, Now: func() time.Time { return h.now }, Ended: func(id session.ID) { h.over = append(h.over, id) },
 		Lifetimes: session.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour},
 	})
 	if err != nil {
@@ -66,8 +67,16 @@ var alice = session.Session{
 	Tokens: session.Tokens{
 		Access: secret.New("access-token-value"), Refresh: secret.New("refresh-token-value"), ID: secret.New("id-token-value"),
 		AccessExpires: time.Date(2026, 11, 1, 12, 1, 0, 0, time.UTC), Scopes: []string{"openid", "orders"},
+		RefreshExpires: time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC), Key: secret.New("private-key-value"),
 	},
+	AuthTime: time.Date(2026, 11, 1, 11, 59, 0, 0, time.UTC), ACR: "phr",
+	Device: session.Device{UserAgent: "Browser/1.0", Address: "203.0.113.0/24"},
+	Grants: []session.Grant{{
+		Resource: "https://billing.example", Scopes: []string{"read", "pay"}, Access: secret.New("billing-token-value"),
+		Expires: time.Date(2026, 11, 1, 12, 2, 0, 0, time.UTC),
+	}, {Resource: "https://mail.example", Access: secret.New("mail-token-value")}},
 	Refreshes: 3,
+	Lease:     session.Lease{Holder: "somebody", Beat: 2, Until: time.Date(2026, 11, 1, 12, 0, 5, 0, time.UTC)},
 }
 
 var byValue = cmp.Options{

@@ -13,19 +13,58 @@ type Session struct {
 	Issuer, Subject, SID string
 	// Claims is a JSON array of shared.Claim, ready to be sent to the user.
 	Claims []byte
+	// AuthTime is when the user last proved to the provider who they are, and
+	// ACR how well; zero and empty when it did not say (OIDC Core §2).
+	AuthTime time.Time
+	ACR      string
+	// Device is where the sign-in came from.
+	Device Device
+
 	Tokens Tokens
-	// Refreshes counts how often the tokens were renewed.
+	// Grants are further access tokens, for the APIs that want their own. They
+	// all come from Tokens.Refresh.
+	Grants []Grant
+	// Refreshes counts the token requests whose result was kept. It is the
+	// fence of the Lease: a result is only kept by who began at this count.
 	Refreshes int
+	Lease     Lease
 
 	// Created is when the user signed in, LastSeen the last request, kept to a
 	// coarse grain. Deadline is the absolute end. The Manager sets all three.
 	Created, LastSeen, Deadline time.Time
 }
 
+// Device is where a sign-in came from, as far as its user may see it again.
+type Device struct {
+	UserAgent string // as the browser called itself, cut
+	Address   string // the network, not the host
+}
+
 // Tokens are what a provider gave for a session.
 type Tokens struct {
 	Access, Refresh, ID secret.String
-	// AccessExpires is the end of Access; zero when the provider did not say.
-	AccessExpires time.Time
-	Scopes        []string
+	// AccessExpires is the end of Access, RefreshExpires that of Refresh; zero
+	// when the provider did not say.
+	AccessExpires, RefreshExpires time.Time
+	Scopes                        []string
+	// Key is the private key that the tokens are bound to, if they are (DPoP,
+	// RFC 9449); its form is the relying party's own.
+	Key secret.String
+}
+
+// Grant is an access token for one API (RFC 8707).
+type Grant struct {
+	Resource string
+	Scopes   []string // asked for, not granted: with Resource the name of the grant
+	Access   secret.String
+	Expires  time.Time // zero when the provider did not say
+}
+
+// Lease says that an instance is renewing the tokens just now. Others keep off
+// while they see it change; one that stands still for its whole length was left
+// by an instance that is gone.
+type Lease struct {
+	Holder string    // drawn anew for each attempt; "" when nobody is
+	Beat   int       // counts how often the holder prolonged it
+	Until  time.Time // by the holder's clock
 }

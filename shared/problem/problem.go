@@ -51,11 +51,13 @@ const (
 	LogoutMismatch   Code = "logout_mismatch"
 	StoreUnavailable Code = "store_unavailable"
 	SessionTooLarge  Code = "session_too_large"
+	SessionUnknown   Code = "session_unknown"
 
 	LoginCrossSite    Code = "login_cross_site"
 	LoginStateInvalid Code = "login_state_invalid"
 	LoginExpired      Code = "login_expired"
 	LoginDenied       Code = "login_denied"
+	LoginTooWeak      Code = "login_too_weak"
 
 	ProviderUnavailable Code = "provider_unavailable"
 	ProviderTimeout     Code = "provider_timeout"
@@ -70,6 +72,9 @@ const (
 	IDTokenExpired      Code = "id_token_expired"
 	IDTokenNonce        Code = "id_token_nonce"
 	IDTokenClaims       Code = "id_token_claims"
+
+	LogoutTokenInvalid  Code = "logout_token_invalid"
+	LogoutTokenReplayed Code = "logout_token_replayed"
 
 	UpstreamUnavailable Code = "upstream_unavailable"
 	UpstreamTimeout     Code = "upstream_timeout"
@@ -110,11 +115,13 @@ var Kinds = map[Code]Kind{
 	LogoutMismatch:   {http.StatusBadRequest, "The sign-out link is not of this session"},
 	StoreUnavailable: {http.StatusServiceUnavailable, "The session store does not answer"},
 	SessionTooLarge:  {http.StatusBadGateway, "The tokens are too large to keep"},
+	SessionUnknown:   {http.StatusNotFound, "You have no such session"},
 
 	LoginCrossSite:    {http.StatusForbidden, "Another site started this sign-in"},
 	LoginStateInvalid: {http.StatusBadRequest, "This sign-in was not started here"},
 	LoginExpired:      {http.StatusBadRequest, "This sign-in took too long"},
 	LoginDenied:       {http.StatusForbidden, "The sign-in was cancelled or refused"},
+	LoginTooWeak:      {http.StatusForbidden, "The sign-in was not as strong or as recent as asked for"},
 
 	ProviderUnavailable: {http.StatusServiceUnavailable, "The identity provider does not answer"},
 	ProviderTimeout:     {http.StatusGatewayTimeout, "The identity provider took too long"},
@@ -129,6 +136,9 @@ var Kinds = map[Code]Kind{
 	IDTokenExpired:      {http.StatusBadGateway, "The ID token has expired or is not valid yet"},
 	IDTokenNonce:        {http.StatusBadGateway, "The ID token is not of this sign-in"},
 	IDTokenClaims:       {http.StatusBadGateway, "The ID token lacks a claim it must have"},
+
+	LogoutTokenInvalid:  {http.StatusBadRequest, "The logout token is not valid"},
+	LogoutTokenReplayed: {http.StatusBadRequest, "The logout token was used before"},
 
 	UpstreamUnavailable: {http.StatusBadGateway, "The API does not answer"},
 	UpstreamTimeout:     {http.StatusGatewayTimeout, "The API took too long"},

@@ -68,6 +68,7 @@ var (
 	_ session.Store  = (*Store)(nil)
 	_ session.Finder = (*Store)(nil)
 	_ session.Runner = (*Store)(nil)
+	_ session.Copier = (*Store)(nil)
 )
 
 // New returns backend with a copy in front.
@@ -86,7 +87,7 @@ func New(backend Backend, c Config) (*Store, error) {
 // Create implements session.Store.
 func (s *Store) Create(ctx context.Context, r session.Record) (session.Version, error) {
 	version, err := s.backend.Create(ctx, r)
-	s.forget(r.ID)
+	s.Forget(r.ID)
 	return version, err
 }
 
@@ -137,14 +138,14 @@ func (s *Store) Update(ctx context.Context, r session.Record) (session.Version, 
 	version, err := s.backend.Update(ctx, r)
 	// Whatever came of it, the copy may be wrong: on success it is old, on a
 	// conflict it was, and after an error nobody knows.
-	s.forget(r.ID)
+	s.Forget(r.ID)
 	return version, err
 }
 
 // Delete implements session.Store.
 func (s *Store) Delete(ctx context.Context, id session.ID) error {
 	err := s.backend.Delete(ctx, id)
-	s.forget(id)
+	s.Forget(id)
 	return err
 }
 
@@ -231,7 +232,7 @@ func (s *Store) keep(r session.Record) {
 // changed is told by the store that a record is not what it was.
 func (s *Store) changed(id session.ID, all bool) {
 	if !all {
-		s.forget(id)
+		s.Forget(id)
 		return
 	}
 	s.mu.Lock()
@@ -244,8 +245,9 @@ func (s *Store) changed(id session.ID, all bool) {
 	}
 }
 
-// forget drops the copy of a record, and the answer of a read under way.
-func (s *Store) forget(id session.ID) {
+// Forget implements session.Copier: it drops the copy of a record, and the
+// answer of a read under way.
+func (s *Store) Forget(id session.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if element, ok := s.copies[id]; ok {

@@ -1,0 +1,50 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A note is a fact that every instance must know for a while, and that is no
+// session: a logout token that was used, a provider's session that was ended.
+// It is a record without data, under a keyed hash of what it says, so that a
+// dump does not tell.
+
+// Note keeps a fact until then. first is false when it was known already.
+func (m *Manager) Note(ctx context.Context, until time.Time, fact ...string) (first bool, err error) {
+	if known, err := m.Noted(ctx, fact...); known || err != nil {
+		return false, err
+	}
+	_, err = m.store.Create(ctx, Record{ID: m.ring.noteIDs(fact)[0], Expires: until})
+	if errors.Is(err, ErrExists) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("session: note: %w", err)
+	}
+	return true, nil
+}
+
+// Noted tells whether a fact was noted and its time is not over.
+func (m *Manager) Noted(ctx context.Context, fact ...string) (bool, error) {
+	for _, id := range m.ring.noteIDs(fact) { // before a rotation, it was another
+		_, err := m.store.Get(ctx, id)
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return false, fmt.Errorf("session: noted: %w", err)
+		}
+	}
+	return false, nil
+}
+
+func (k *KeyRing) noteIDs(fact []string) []ID {
+	var ids []ID
+	for _, key := range k.current() {
+		ids = append(ids, ID(key.mac(append([]string{"note"}, fact...)...)))
+	}
+	return ids
+}
