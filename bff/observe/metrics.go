@@ -34,7 +34,7 @@ func NewMetrics(version string) *Metrics {
 			Name: "cloakroom_logins_total", Help: "Ends of sign-ins and sign-outs, by outcome: signed_in, signed_out or a problem code.",
 		}, []string{"outcome"}),
 		refresh: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "cloakroom_refreshes_total", Help: "Ends of token renewals, by outcome: renewed, dead, failed, ended.",
+			Name: "cloakroom_refreshes_total", Help: "Ends of token renewals, by outcome: renewed, shared, dead, failed, ended.",
 		}, []string{"outcome"}),
 	}
 	m.store = prometheus.NewHistogramVec(prometheus.HistogramOpts{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,11 +14,21 @@ import (
 	"cloakroom/shared/problem"
 )
 
+// Need names an access token of a session: the zero value the one it signed in
+// for, anything else one for an API that wants its own (RFC 8707).
+type Need struct {
+	Resource string
+	Scopes   []string
+}
+
+// isOther tells a token of its own from the one that the session signed in for.
+func (n Need) isOther() bool { return n.Resource != "" || len(n.Scopes) > 0 }
+
 // Provider renews tokens.
 type Provider interface {
-	// Refresh spends the refresh token. ErrDead when it will never work again;
-	// any other error may pass.
-	Refresh(ctx context.Context, old session.Tokens) (session.Tokens, error)
+	// Refresh spends held.Refresh for an access token. ErrDead when it will
+	// never work again; any other error may pass.
+	Refresh(ctx context.Context, held session.Tokens, need Need) (session.Tokens, error)
 	// Revoke makes tokens useless that no session holds any more.
 	Revoke(ctx context.Context, tokens session.Tokens) error
 }
@@ -31,14 +42,23 @@ type Config struct {
 	Sessions *session.Manager
 	Provider Provider
 	// Ahead is how long before its expiry a token is renewed in the
-	// background; 0 means 15s.
+	// background: each session at a moment of its own between half of it and
+	// all, and never in the first three quarters of a token's life. 0 means 30s.
 	Ahead time.Duration
 	// Margin is how long a token must still last to be sent upstream without
-	// waiting; 0 means 3s.
+	// waiting, at most a quarter of its life; 0 means 3s.
 	Margin time.Duration
-	// Timeout bounds one renewal, storing included; 0 means 20s.
+	// Timeout bounds one renewal, with the wait for another instance's; 0 means
+	// 30s.
 	Timeout time.Duration
-	// Observe is told every outcome: "renewed", "dead", "failed", "ended".
+	// Lease is how long a renewal stands still before others believe that its
+	// instance is gone; 0 means 5s.
+	Lease time.Duration
+	// Rescue is how long a result is offered to a store that does not take it;
+	// 0 means 2m.
+	Rescue time.Duration
+	// Observe is told every outcome: "renewed", "shared" (another instance's
+	// result), "dead", "failed", "ended".
 	Observe func(outcome string)
 	Log     *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -60,14 +80,16 @@ func New(c Config) (*Refresher, error) {
 	if c.Sessions == nil || c.Provider == nil {
 		return nil, errors.New("refresh: sessions and a provider are needed")
 	}
-	if c.Ahead == 0 {
-		c.Ahead = 15 * time.Second
-	}
-	if c.Margin == 0 {
-		c.Margin = 3 * time.Second
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 20 * time.Second
+	for _, d := range []struct {
+		value  *time.Duration
+		preset time.Duration
+	}{
+		{&c.Ahead, 30 * time.Second}, {&c.Margin, 3 * time.Second}, {&c.Timeout, 30 * time.Second},
+		{&c.Lease, 5 * time.Second}, {&c.Rescue, 2 * time.Minute},
+	} {
+		if *d.value == 0 {
+			*d.value = d.preset
+		}
 	}
 	if c.Observe == nil {
 		c.Observe = func(string) {}
@@ -81,38 +103,16 @@ func New(c Config) (*Refresher, error) {
 	return &Refresher{config: c, failed: map[session.ID]time.Time{}}, nil
 }
 
-// state of an access token.
-type state int
-
-const (
-	fresh state = iota
-	ageing
-	expiring
-)
-
-// judge is the whole rule of when to renew.
-func (c *Config) judge(tokens session.Tokens, now time.Time) state {
-	switch {
-	case tokens.AccessExpires.IsZero(): // the provider did not say (RFC 6749 §5.1)
-		return fresh
-	case now.Add(c.Margin).After(tokens.AccessExpires):
-		return expiring
-	case now.Add(c.Ahead).After(tokens.AccessExpires) && !tokens.Refresh.Empty():
-		return ageing
-	}
-	return fresh
-}
-
-// Fresh returns s, the session of t, with an access token that can be sent.
+// Fresh returns s, the session of t, in which the token of need can be sent.
 // It fails with problem.SessionEnded when the session is over,
 // problem.StoreUnavailable when the store is down, and with the provider's
 // problem when no usable token can be had just now.
-func (r *Refresher) Fresh(ctx context.Context, t session.Ticket, s session.Session) (session.Session, error) {
-	state := r.config.judge(s.Tokens, r.config.Now())
+func (r *Refresher) Fresh(ctx context.Context, t session.Ticket, s session.Session, need Need) (session.Session, error) {
+	state := r.config.judge(&s, need, r.config.Now())
 	if state == fresh || state == ageing && r.cooling(t.ID()) {
 		return s, nil
 	}
-	flight := r.start(ctx, t)
+	flight := r.start(ctx, t, need, s.Refreshes)
 	if state == ageing {
 		return s, nil
 	}
@@ -124,21 +124,23 @@ func (r *Refresher) Fresh(ctx context.Context, t session.Ticket, s session.Sessi
 		if result.Err == nil {
 			return renewed, nil
 		}
-		if ended(result.Err) || !r.config.Now().Before(s.Tokens.AccessExpires) {
+		held, ok := s.Grant(need.Resource, need.Scopes)
+		if ended(result.Err) || !ok || !r.config.Now().Before(held.Expires) {
 			return session.Session{}, result.Err
 		}
 		return s, nil // short, but better than nothing
 	}
 }
 
-// start begins a renewal, or joins the one under way.
-func (r *Refresher) start(ctx context.Context, t session.Ticket) <-chan singleflight.Result {
+// start begins a renewal, or joins the one under way. seen is the count of
+// renewals that the caller knows of.
+func (r *Refresher) start(ctx context.Context, t session.Ticket, need Need, seen int) <-chan singleflight.Result {
 	id := t.ID()
 	r.running.Add(1)
-	joined := r.flights.DoChan(string(id[:]), func() (any, error) {
+	joined := r.flights.DoChan(flightKey(id, need), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.Timeout)
 		defer cancel()
-		s, err := r.renew(ctx, t)
+		s, err := r.renew(ctx, t, need, seen)
 		r.note(id, err)
 		return s, err
 	})
@@ -150,68 +152,8 @@ func (r *Refresher) start(ctx context.Context, t session.Ticket) <-chan singlefl
 	return done
 }
 
-// renew makes one token request and stores its result.
-func (r *Refresher) renew(ctx context.Context, t session.Ticket) (session.Session, error) {
-	s, err := r.config.Sessions.Load(ctx, t)
-	if err != nil {
-		return session.Session{}, storeProblem(err)
-	}
-	if r.config.judge(s.Tokens, r.config.Now()) == fresh {
-		return s, nil // another was quicker
-	}
-	if s.Tokens.Refresh.Empty() {
-		return session.Session{}, r.end(ctx, t, "no refresh token")
-	}
-	used := s.Tokens.Refresh
-	tokens, err := r.config.Provider.Refresh(ctx, s.Tokens)
-	switch {
-	case errors.Is(err, ErrDead):
-		return r.refused(ctx, t, used.Reveal())
-	case err != nil:
-		r.config.Observe("failed")
-		r.config.Log.LogAttrs(ctx, slog.LevelWarn, "refresh failed", slog.String("session", t.ID().Fingerprint()), slog.String("cause", err.Error()))
-		return session.Session{}, err
-	}
-	kept, err := r.config.Sessions.Update(ctx, t, func(s *session.Session) error {
-		s.Tokens = tokens
-		s.Refreshes++
-		return nil
-	})
-	if errors.Is(err, session.ErrNotFound) {
-		// The user signed out meanwhile. The logout revoked the old tokens; it
-		// could not know the new ones.
-		r.config.Observe("ended")
-		if err := r.config.Provider.Revoke(ctx, tokens); err != nil {
-			r.config.Log.LogAttrs(ctx, slog.LevelWarn, "revoking tokens of an ended session failed", slog.String("cause", err.Error()))
-		}
-	}
-	if err != nil {
-		return session.Session{}, storeProblem(err)
-	}
-	r.config.Observe("renewed")
-	return kept, nil
-}
-
-// refused decides what a dead refresh token means: nothing if another instance
-// rotated it away in the meantime, else the end of the session (BBA-9).
-func (r *Refresher) refused(ctx context.Context, t session.Ticket, used string) (session.Session, error) {
-	now, err := r.config.Sessions.Load(ctx, t)
-	if err != nil {
-		return session.Session{}, storeProblem(err)
-	}
-	if now.Tokens.Refresh.Reveal() != used {
-		return now, nil
-	}
-	return session.Session{}, r.end(ctx, t, "invalid_grant")
-}
-
-func (r *Refresher) end(ctx context.Context, t session.Ticket, why string) error {
-	r.config.Observe("dead")
-	r.config.Log.LogAttrs(ctx, slog.LevelInfo, "session ended", slog.String("session", t.ID().Fingerprint()), slog.String("why", why))
-	if err := r.config.Sessions.Delete(ctx, t); err != nil {
-		return storeProblem(err)
-	}
-	return problem.New(problem.SessionEnded, ErrDead)
+func flightKey(id session.ID, need Need) string {
+	return string(id[:]) + need.Resource + "\x00" + strings.Join(need.Scopes, " ")
 }
 
 // cooldown spares a provider that just failed: while the token still lasts,

@@ -1,6 +1,7 @@
 package refresh_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,13 +26,20 @@ type provider struct {
 	revoked  []string
 	delay    time.Duration
 	fail     error
+	failures int           // how many requests fail; 0: all, if fail is set
+	life     time.Duration // of what it gives; 0: a minute
 	during   func()
+	asked    []refresh.Need
 }
 
-func (p *provider) Refresh(ctx context.Context, old session.Tokens) (session.Tokens, error) {
+func (p *provider) Refresh(ctx context.Context, old session.Tokens, need refresh.Need) (session.Tokens, error) {
 	p.mu.Lock()
 	p.requests++
-	n, live, fail, delay, during := p.requests, p.live, p.fail, p.delay, p.during
+	p.asked = append(p.asked, need)
+	n, fail, delay, during := p.requests, p.fail, p.delay, p.during
+	if p.failures > 0 && n > p.failures {
+		fail = nil
+	}
 	p.mu.Unlock()
 	if delay > 0 {
 		select {
@@ -46,13 +54,14 @@ func (p *provider) Refresh(ctx context.Context, old session.Tokens) (session.Tok
 	if fail != nil {
 		return session.Tokens{}, fail
 	}
-	if old.Refresh.Reveal() != live {
-		return session.Tokens{}, fmt.Errorf("token request: %w", refresh.ErrDead)
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if old.Refresh.Reveal() != p.live {
+		p.live = "the family is revoked"
+		return session.Tokens{}, fmt.Errorf("token request: %w", refresh.ErrDead)
+	}
 	p.live = fmt.Sprint("refresh-", n)
-	return tokens(p.live, time.Minute), nil
+	return tokens(p.live, cmp.Or(p.life, time.Minute)), nil
 }
 
 func (p *provider) Revoke(_ context.Context, t session.Tokens) error {
@@ -76,30 +85,41 @@ type bench struct {
 	outcomes map[string]*atomic.Int64
 }
 
-// newBench signs a user in with an access token that lasts for life.
-func newBench(t *testing.T, life time.Duration) *bench {
+// newBench signs a user in, and lets time pass until the access token lasts for
+// left. It must run in a bubble of synctest.
+func newBench(t *testing.T, left time.Duration) *bench {
 	t.Helper()
 	store, err := memory.New(memory.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	b := newInstance(t, store, session.EphemeralKeyRing(), &provider{live: "refresh-0"}, nil)
+	const life = time.Minute
+	b.ticket, err = b.sessions.Create(t.Context(), session.Session{Subject: "alice", Tokens: tokens("refresh-0", life)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(life - left)
+	return b
+}
+
+// newInstance is one of several over the same store. now is its clock, nil the
+// right one.
+func newInstance(t *testing.T, store session.Store, ring *session.KeyRing, p *provider, now func() time.Time) *bench {
+	t.Helper()
 	sessions, err := session.New(store, session.Config{
-		Keys: session.EphemeralKeyRing(), Lifetimes: session.Lifetimes{Idle: time.Hour, Absolute: 12 * time.Hour},
+		Keys: ring, Lifetimes: session.Lifetimes{Idle: time.Hour, Absolute: 12 * time.Hour}, Now: now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{provider: &provider{live: "refresh-0"}, sessions: sessions, outcomes: map[string]*atomic.Int64{}}
-	for _, outcome := range []string{"renewed", "dead", "failed", "ended"} {
+	b := &bench{provider: p, sessions: sessions, outcomes: map[string]*atomic.Int64{}}
+	for _, outcome := range []string{"renewed", "shared", "dead", "failed", "ended"} {
 		b.outcomes[outcome] = &atomic.Int64{}
 	}
 	b.Refresher, err = refresh.New(refresh.Config{
-		Sessions: sessions, Provider: b.provider, Observe: func(outcome string) { b.outcomes[outcome].Add(1) },
+		Sessions: sessions, Provider: p, Observe: func(outcome string) { b.outcomes[outcome].Add(1) }, Now: now,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.ticket, err = sessions.Create(t.Context(), session.Session{Subject: "alice", Tokens: tokens("refresh-0", life)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,25 +132,25 @@ func (b *bench) call(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, err = b.Fresh(ctx, b.ticket, s)
+	s, err = b.Fresh(ctx, b.ticket, s, refresh.Need{})
 	return s.Tokens.Access.Reveal(), err
 }
 
 func TestWhenATokenIsRenewed(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		life     time.Duration
+		left     time.Duration
 		requests int
 		token    string
 	}{
-		{"long before its end: not at all", 16 * time.Second, 0, "access for refresh-0"},
+		{"in the first three quarters of its life: not at all", 16 * time.Second, 0, "access for refresh-0"},
 		{"shortly before its end: meanwhile, with the old one still used", 14 * time.Second, 1, "access for refresh-0"},
 		{"as good as expired: before it is used", 2 * time.Second, 1, "access for refresh-1"},
 		{"expired: before it is used", -time.Second, 1, "access for refresh-1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newBench(t, c.life)
+				b := newBench(t, c.left)
 				got, err := b.call(t.Context())
 				synctest.Wait()
 				if err != nil || got != c.token || b.requests != c.requests {
@@ -159,6 +179,22 @@ func TestManyCallsMakeOneRequestAndShareItsResult(t *testing.T) {
 		}
 		if s, _ := b.sessions.Load(t.Context(), b.ticket); s.Refreshes != 1 {
 			t.Errorf("the session counts %d refreshes", s.Refreshes)
+		}
+	})
+}
+
+func TestATokenThatLivesShortlyIsNotRenewedAtEveryCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, -time.Second)
+		b.life = 2 * time.Second // less than Margin
+		for range 20 {
+			if _, err := b.call(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if b.requests != 1 {
+			t.Errorf("%d token requests", b.requests)
 		}
 	})
 }
@@ -201,6 +237,7 @@ func TestATokenRotatedByAnotherInstanceIsUsed(t *testing.T) {
 		b.during = func() {
 			_, err := b.sessions.Update(t.Context(), b.ticket, func(s *session.Session) error {
 				s.Tokens = tokens("refresh-other", time.Minute)
+				s.Refreshes++
 				return nil
 			})
 			if err != nil {

@@ -50,7 +50,7 @@ func (p relyingParty) Redeem(ctx context.Context, pending login.Pending, query u
 	}, nil
 }
 
-func (p relyingParty) Refresh(ctx context.Context, old session.Tokens) (session.Tokens, error) {
+func (p relyingParty) Refresh(ctx context.Context, old session.Tokens, _ refresh.Need) (session.Tokens, error) {
 	tokens, err := p.rp.Refresh(ctx, rp.Tokens(old))
 	if errors.Is(err, rp.ErrInvalidGrant) {
 		err = fmt.Errorf("%w: %w", refresh.ErrDead, err)
@@ -79,7 +79,7 @@ func (t tokenSource) Token(_ http.ResponseWriter, r *http.Request) (secret.Strin
 	if err != nil {
 		return secret.String{}, err
 	}
-	if s, err = t.refresh.Fresh(r.Context(), ticket, s); err != nil {
+	if s, err = t.refresh.Fresh(r.Context(), ticket, s, refresh.Need{}); err != nil {
 		return secret.String{}, err
 	}
 	if err := t.desk.Sessions.Touch(r.Context(), ticket, &s); err != nil {

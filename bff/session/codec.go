@@ -37,6 +37,7 @@ const (
 	fieldLeaseHolder
 	fieldLeaseBeat
 	fieldLeaseUntil
+	fieldRenewed
 )
 
 // Fields of a grant.
@@ -45,6 +46,7 @@ const (
 	grantScope                     // repeated
 	grantAccess
 	grantExpires
+	grantSince
 )
 
 var errEncoding = errors.New("session: malformed encoding")
@@ -77,7 +79,8 @@ func (s *Session) encode() []byte {
 	}
 	b = appendText(b, fieldLeaseHolder, s.Lease.Holder)
 	b = appendNumber(b, fieldLeaseBeat, uint64(s.Lease.Beat))
-	return appendTime(b, fieldLeaseUntil, s.Lease.Until)
+	b = appendTime(b, fieldLeaseUntil, s.Lease.Until)
+	return appendTime(b, fieldRenewed, s.Renewed)
 }
 
 func (g *Grant) encode() []byte {
@@ -87,7 +90,8 @@ func (g *Grant) encode() []byte {
 		b = appendText(b, grantScope, scope)
 	}
 	b = appendText(b, grantAccess, g.Access.Reveal())
-	return appendTime(b, grantExpires, g.Expires)
+	b = appendTime(b, grantExpires, g.Expires)
+	return appendTime(b, grantSince, g.Since)
 }
 
 func decode(b []byte) (Session, error) {
@@ -183,8 +187,11 @@ func (g *Grant) setText(number protowire.Number, text []byte) error {
 }
 
 func (g *Grant) setNumber(number protowire.Number, value uint64) {
-	if number == grantExpires {
+	switch number {
+	case grantExpires:
 		g.Expires = fromMillis(value)
+	case grantSince:
+		g.Since = fromMillis(value)
 	}
 }
 
@@ -208,6 +215,8 @@ func (s *Session) setNumber(number protowire.Number, value uint64) {
 		s.Lease.Beat = int(value)
 	case fieldLeaseUntil:
 		s.Lease.Until = fromMillis(value)
+	case fieldRenewed:
+		s.Renewed = fromMillis(value)
 	}
 }
 

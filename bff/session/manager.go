@@ -53,7 +53,7 @@ func (m *Manager) Lifetimes() Lifetimes { return m.lives }
 func (m *Manager) Create(ctx context.Context, s Session) (Ticket, error) {
 	t := NewTicket()
 	s.Created = m.now()
-	s.LastSeen = s.Created
+	s.LastSeen, s.Renewed = s.Created, s.Created
 	s.Deadline = s.Created.Add(m.lives.Absolute)
 	r, err := m.record(t, &s, 0)
 	if err != nil {
@@ -78,13 +78,12 @@ type Copier interface {
 	Forget(id ID)
 }
 
-// Reload is Load past every copy: for a caller that waits for what another
-// instance is about to write.
-func (m *Manager) Reload(ctx context.Context, t Ticket) (Session, error) {
+// Outdate makes the next Load or Update of t ask the store, past every copy: for
+// a caller that waits for what another instance is about to write.
+func (m *Manager) Outdate(t Ticket) {
 	if copier, ok := m.store.(Copier); ok {
 		copier.Forget(t.ID())
 	}
-	return m.Load(ctx, t)
 }
 
 // ErrUnchanged is returned by a change that finds nothing to do: Update then

@@ -73,7 +73,7 @@ var alice = session.Session{
 	Device: session.Device{UserAgent: "Browser/1.0", Address: "203.0.113.0/24"},
 	Grants: []session.Grant{{
 		Resource: "https://billing.example", Scopes: []string{"read", "pay"}, Access: secret.New("billing-token-value"),
-		Expires: time.Date(2026, 11, 1, 12, 2, 0, 0, time.UTC),
+		Since: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), Expires: time.Date(2026, 11, 1, 12, 2, 0, 0, time.UTC),
 	}, {Resource: "https://mail.example", Access: secret.New("mail-token-value")}},
 	Refreshes: 3,
 	Lease:     session.Lease{Holder: "somebody", Beat: 2, Until: time.Date(2026, 11, 1, 12, 0, 5, 0, time.UTC)},
@@ -91,7 +91,7 @@ func TestASessionIsLoadedAsItWasCreated(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := alice
-	want.Created, want.LastSeen, want.Deadline = h.now, h.now, h.now.Add(12*time.Hour)
+	want.Created, want.LastSeen, want.Renewed, want.Deadline = h.now, h.now, h.now, h.now.Add(12*time.Hour)
 	got, err := h.Load(t.Context(), ticket)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"cloakroom/bff/secret"
@@ -21,6 +22,8 @@ type Session struct {
 	Device Device
 
 	Tokens Tokens
+	// Renewed is when Tokens.Access was given.
+	Renewed time.Time
 	// Grants are further access tokens, for the APIs that want their own. They
 	// all come from Tokens.Refresh.
 	Grants []Grant
@@ -57,7 +60,27 @@ type Grant struct {
 	Resource string
 	Scopes   []string // asked for, not granted: with Resource the name of the grant
 	Access   secret.String
+	Since    time.Time // when it was given
 	Expires  time.Time // zero when the provider did not say
+}
+
+// Is reports whether g goes by this name.
+func (g Grant) Is(resource string, scopes []string) bool {
+	return g.Resource == resource && slices.Equal(g.Scopes, scopes)
+}
+
+// Grant returns the access token of a name; without resource and scopes the one
+// that the session signed in for.
+func (s *Session) Grant(resource string, scopes []string) (Grant, bool) {
+	if resource == "" && len(scopes) == 0 {
+		return Grant{Access: s.Tokens.Access, Since: s.Renewed, Expires: s.Tokens.AccessExpires}, true
+	}
+	for _, g := range s.Grants {
+		if g.Is(resource, scopes) {
+			return g, true
+		}
+	}
+	return Grant{}, false
 }
 
 // Lease says that an instance is renewing the tokens just now. Others keep off

@@ -64,6 +64,7 @@ const (
 	ProviderError       Code = "provider_error"
 	ProviderIssuer      Code = "provider_issuer"
 	TokenResponse       Code = "token_response_invalid"
+	TokenUnavailable    Code = "token_unavailable"
 	IDTokenMalformed    Code = "id_token_malformed"
 	IDTokenAlgorithm    Code = "id_token_algorithm"
 	IDTokenSignature    Code = "id_token_signature"
@@ -128,6 +129,7 @@ var Kinds = map[Code]Kind{
 	ProviderError:       {http.StatusBadGateway, "The identity provider answered with an error"},
 	ProviderIssuer:      {http.StatusBadGateway, "The answer came from another identity provider"},
 	TokenResponse:       {http.StatusBadGateway, "The identity provider's token answer is not valid"},
+	TokenUnavailable:    {http.StatusBadGateway, "The identity provider gave no token for this API"},
 	IDTokenMalformed:    {http.StatusBadGateway, "The ID token is malformed"},
 	IDTokenAlgorithm:    {http.StatusBadGateway, "The ID token is signed with an algorithm that is not allowed"},
 	IDTokenSignature:    {http.StatusBadGateway, "The ID token's signature is not valid"},
