@@ -130,21 +130,23 @@ func (s *stage) refusesConnections(t *testing.T) {
 // renewal that began runs to its end, even if its caller is gone and the
 // server is told to stop.
 func TestADrainWaitsForARenewalUnderWay(t *testing.T) {
-	w := openDemo(t, idp.FaultNone, server.DemoOptions{AccessTokenLifetime: time.Second}) // every call wants a renewal
+	w := openDemo(t, idp.FaultNone, server.DemoOptions{AccessTokenLifetime: time.Second})
 	v := newVisitor(t, w.Origin)
 	v.signIn(t)
 	families := w.IDP.Families()
 
 	w.IDP.SetFault(idp.FaultTokenSlow)
 	abandoned := make(chan error, 1)
-	r := callOf(t, http.MethodGet, w.Origin, "/api/orders")
 	ctx, hangUp := context.WithTimeout(t.Context(), patience)
 	go func() {
-		response, err := v.Do(r.WithContext(ctx))
-		if err == nil {
+		for { // until the token has aged, calls need no renewal
+			response, err := v.Do(callOf(t, http.MethodGet, w.Origin, "/api/orders").WithContext(ctx))
+			if err != nil {
+				abandoned <- err
+				return
+			}
 			_ = response.Body.Close()
 		}
-		abandoned <- err
 	}()
 	held, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
