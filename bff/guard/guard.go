@@ -26,6 +26,9 @@ const (
 	Return
 	// Page is the SPA's shell and static files. No session is used there.
 	Page
+	// Peer is for the provider's server, which proves itself in the body it
+	// posts. No browser has business there.
+	Peer
 )
 
 // String names k as its constant does.
@@ -39,6 +42,8 @@ func (k Kind) String() string {
 		return "Return"
 	case Page:
 		return "Page"
+	case Peer:
+		return "Peer"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
@@ -104,6 +109,8 @@ func (g *Guard) Check(kind Kind, r *http.Request) error {
 		return checkReturn(r)
 	case Page:
 		return checkPage(r)
+	case Peer:
+		return checkPeer(r)
 	}
 	return problem.New(problem.Internal, fmt.Errorf("guard: check: route of unknown kind %v", kind))
 }
@@ -127,8 +134,11 @@ func (g *Guard) Handler(kind Kind, next http.Handler) http.Handler {
 }
 
 func allowed(kind Kind) string {
-	if kind == Page {
+	switch kind {
+	case Page:
 		return "GET, HEAD"
+	case Peer:
+		return "POST"
 	}
 	return "GET"
 }

@@ -100,6 +100,16 @@ func TestCall(t *testing.T) {
 	checkRows(t, guard.Call, rows)
 }
 
+func TestPeer(t *testing.T) {
+	checkRows(t, guard.Peer, []row{
+		{"a server", "POST", "", ""},
+		{"a server that reads", "GET", "", problem.MethodNotAllowed},
+		{"a form of another site", "POST", "Origin: https://evil.example\nSec-Fetch-Site: cross-site\nSec-Fetch-Mode: navigate", problem.CrossOrigin},
+		{"a fetch of our page", "POST", fetchOfOurs + "Origin: " + origin, problem.CrossOrigin},
+		{"an old browser", "POST", "Origin: null", problem.CrossOrigin},
+	})
+}
+
 func TestCallByWebSocket(t *testing.T) {
 	const upgrade = "Connection: keep-alive, Upgrade\nUpgrade: websocket\n"
 	checkRows(t, guard.Call, []row{

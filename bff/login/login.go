@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -38,11 +39,14 @@ type Provider interface {
 type Config struct {
 	Desk     session.Desk
 	Provider Provider
+	Logouts  LogoutVerifier
 	Keys     *session.KeyRing
+	// Address is where a request came from; nil: nobody knows.
+	Address func(*http.Request) netip.Addr
 	// StoreName is what /bff/inspect calls the store.
 	StoreName string
 	// Observe is told every sign-in ("signed_in" or a problem code) and
-	// sign-out ("signed_out").
+	// sign-out ("signed_out", "ended_by_user", "ended_by_provider").
 	Observe func(outcome string)
 	Log     *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -58,8 +62,11 @@ type Endpoints struct {
 
 // New checks the config.
 func New(c Config) (*Endpoints, error) {
-	if c.Desk.Sessions == nil || c.Desk.Cookie.Name == "" || c.Provider == nil || c.Keys == nil {
+	if c.Desk.Sessions == nil || c.Desk.Cookie.Name == "" || c.Provider == nil || c.Logouts == nil || c.Keys == nil {
 		return nil, errors.New("login: a desk, a provider and keys are needed")
+	}
+	if c.Address == nil {
+		c.Address = func(*http.Request) netip.Addr { return netip.Addr{} }
 	}
 	if c.Observe == nil {
 		c.Observe = func(string) {}
@@ -129,6 +136,7 @@ func (e *Endpoints) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.Device = e.device(r)
 	ticket, err := e.config.Desk.Sessions.Create(ctx, s) // a new ID at every sign-in (session fixation, RFC 6265 §8.4)
 	if err != nil {
 		e.revoke(ctx, s.Tokens)
@@ -137,12 +145,30 @@ func (e *Endpoints) callback(w http.ResponseWriter, r *http.Request) error {
 		}
 		return problem.New(problem.StoreUnavailable, err)
 	}
+	if err := e.stillSignedIn(ctx, ticket, s); err != nil {
+		return err
+	}
 	e.retire(ctx, tx.Old)
 	e.config.Log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.String("session", ticket.ID().Fingerprint()))
 	e.config.Desk.Cookie.Write(w, ticket)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, tx.ReturnURL, http.StatusSeeOther)
 	return nil
+}
+
+// stillSignedIn ends a session whose user was signed out at the provider while
+// it was being made.
+func (e *Endpoints) stillSignedIn(ctx context.Context, ticket session.Ticket, s session.Session) error {
+	over, err := e.config.Desk.Sessions.Noted(ctx, factEndedSID, s.Issuer, s.SID)
+	if !over && err == nil {
+		return nil
+	}
+	e.revokeAll(ctx, s)
+	code := problem.SessionEnded
+	if err != nil {
+		code = problem.StoreUnavailable
+	}
+	return problem.New(code, errors.Join(err, e.config.Desk.Sessions.Delete(ctx, ticket)))
 }
 
 // retire lets the session this sign-in replaces run out. Its tokens are not

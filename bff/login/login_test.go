@@ -1,6 +1,7 @@
 package login_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,10 +9,13 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"cloakroom/bff/login"
 	"cloakroom/bff/respond"
@@ -31,6 +35,16 @@ type provider struct {
 	revoked []string
 	hints   []string
 	noEnd   bool
+	subject string             // "" is alice
+	logout  *login.LogoutToken // what any logout token says; nil: it is refused
+	during  func()             // while the code is redeemed
+}
+
+func (p *provider) VerifyLogoutToken(_ context.Context, raw string) (login.LogoutToken, error) {
+	if p.logout == nil || raw != "the-logout-token" {
+		return login.LogoutToken{}, problem.New(problem.LogoutTokenInvalid, nil)
+	}
+	return *p.logout, p.fail
 }
 
 func (p *provider) Begin(_ context.Context, prompt string) (string, login.Pending, error) {
@@ -50,17 +64,21 @@ func (p *provider) Redeem(_ context.Context, pending login.Pending, query url.Va
 	if query.Get("state") != pending.State {
 		return session.Session{}, problem.New(problem.LoginStateInvalid, nil)
 	}
+	if p.during != nil {
+		p.during()
+	}
 	return session.Session{
-		Issuer: providerURL, Subject: "alice", SID: "sid-1", Claims: []byte(`[{"type":"sub","value":"alice"}]`),
+		Issuer: providerURL, Subject: cmp.Or(p.subject, "alice"), SID: "sid-1", Claims: []byte(`[{"type":"sub","value":"alice"}]`),
 		Tokens: session.Tokens{
 			Access: secret.New("the-access-token"), Refresh: secret.New("the-refresh-token"), ID: secret.New("the-id-token"),
 			AccessExpires: time.Now().Add(time.Minute),
 		},
+		Grants: []session.Grant{{Resource: "https://billing.example", Access: secret.New("the-billing-token")}},
 	}, nil
 }
 
 func (p *provider) Revoke(_ context.Context, t session.Tokens) error {
-	p.revoked = append(p.revoked, t.Refresh.Reveal())
+	p.revoked = append(p.revoked, t.Refresh.Reveal()+" "+t.Access.Reveal())
 	return p.fail
 }
 
@@ -87,7 +105,7 @@ func newVisitor(t *testing.T) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.store = &stoppableStore{Store: kept}
+	v.store = &stoppableStore{Store: kept, Finder: kept}
 	keys := session.EphemeralKeyRing()
 	sessions, err := session.New(v.store, session.Config{
 		Keys: keys, Now: now, Lifetimes: session.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour},
@@ -97,7 +115,8 @@ func newVisitor(t *testing.T) *visitor {
 	}
 	endpoints, err := login.New(login.Config{
 		Desk:     session.Desk{Cookie: session.Cookie{Name: shared.CookieName}, Sessions: sessions},
-		Provider: v.provider, Keys: keys, StoreName: "memory", Now: now,
+		Provider: v.provider, Logouts: v.provider, Keys: keys, StoreName: "memory", Now: now,
+		Address: func(*http.Request) netip.Addr { return netip.MustParseAddr("203.0.113.77") },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +129,9 @@ func newVisitor(t *testing.T) *visitor {
 	} {
 		mux.Handle("GET "+path, answer.Handler(handler))
 	}
+	mux.Handle("GET "+shared.PathSessions, answer.Handler(endpoints.Sessions))
+	mux.Handle("DELETE "+shared.PathSessions+"/{handle}", answer.Handler(endpoints.EndSession))
+	mux.Handle("POST "+shared.PathBackchannel, answer.Handler(endpoints.Backchannel))
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
 	v.base = server.URL
@@ -124,6 +146,7 @@ func newVisitor(t *testing.T) *visitor {
 
 type stoppableStore struct {
 	session.Store
+	session.Finder
 	down error
 }
 
@@ -147,18 +170,28 @@ type answer struct {
 	body []byte
 }
 
-func (v *visitor) get(path string) answer {
+func (v *visitor) get(path string) answer { v.Helper(); return v.do(http.MethodGet, path, "") }
+
+// do sends body as a form, if there is one.
+func (v *visitor) do(method, path, body string) answer {
 	v.Helper()
-	resp, err := v.http.Get(v.base + path)
+	r, err := http.NewRequest(method, v.base+path, strings.NewReader(body))
+	if err != nil {
+		v.Fatal(err)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := v.http.Do(r)
 	if err != nil {
 		v.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		v.Fatal(err)
 	}
-	return answer{resp, body}
+	return answer{resp, text}
 }
 
 func (a answer) code() problem.Code {
@@ -251,8 +284,11 @@ func TestSignInLookAroundSignOut(t *testing.T) {
 	if left := v.cookies(shared.CookieName); len(left) != 0 {
 		t.Errorf("cookies are left: %v", left)
 	}
-	if len(v.provider.revoked) != 1 || v.provider.hints[0] != "the-id-token" {
-		t.Errorf("revoked %v, hinted %v", v.provider.revoked, v.provider.hints)
+	if diff := gocmp.Diff([]string{"the-refresh-token the-access-token", " the-billing-token"}, v.provider.revoked); diff != "" || v.provider.hints[0] != "the-id-token" {
+		t.Errorf("hinted %v, revoked (-want +got):\n%s", v.provider.hints, diff)
+	}
+	if got := a.Header.Get("Clear-Site-Data"); got != `"cache", "storage"` {
+		t.Errorf("Clear-Site-Data: %q", got)
 	}
 	if a := v.get(shared.PathSignedOut + "?state=" + url.QueryEscape(end.Query().Get("state"))); a.location() != "/bye" {
 		t.Errorf("signed out to %q", a.location())
@@ -371,7 +407,7 @@ func TestCallbacksThatMustFail(t *testing.T) {
 			if c.name != "with a state that was used" && v.sessionCookie() != "" {
 				t.Error("a session was made")
 			}
-			if c.want == problem.StoreUnavailable && len(v.provider.revoked) != 1 {
+			if c.want == problem.StoreUnavailable && len(v.provider.revoked) == 0 {
 				t.Error("the tokens nobody keeps were not revoked")
 			}
 		})

@@ -3,7 +3,6 @@ package login
 import (
 	"crypto/subtle"
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"cloakroom/bff/guard"
@@ -36,14 +35,9 @@ func (e *Endpoints) Logout(w http.ResponseWriter, r *http.Request) error {
 	if subtle.ConstantTimeCompare([]byte(query[shared.ParamSID]), []byte(s.SID)) != 1 {
 		return problem.New(problem.LogoutMismatch, errors.New("sid differs"))
 	}
-	if err := e.config.Desk.Sessions.Delete(r.Context(), ticket); err != nil {
-		return problem.New(problem.StoreUnavailable, err)
+	if err := e.signOut(w, r, ticket, s); err != nil {
+		return err
 	}
-	e.config.Observe("signed_out")
-	e.config.Log.LogAttrs(r.Context(), slog.LevelInfo, "signed out", slog.String("session", ticket.ID().Fingerprint()))
-	e.clear(w, r)
-	e.revoke(r.Context(), s.Tokens)
-
 	state, err := e.signedOut.seal(returnURL)
 	if err != nil {
 		return err
@@ -72,7 +66,12 @@ func (e *Endpoints) SignedOut(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// clear takes back all that the browser holds of us: every cookie by name, and
+// what the application kept. "cookies" is not cleared wholesale, since that
+// would reach the cookies of every sibling host
+// (https://www.w3.org/TR/clear-site-data/#grammardef-cookies).
 func (e *Endpoints) clear(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	e.config.Desk.Cookie.Clear(w)
 	e.transactions.clear(w, r)
 }

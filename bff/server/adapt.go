@@ -15,14 +15,16 @@ import (
 	"cloakroom/bff/secret"
 	"cloakroom/bff/session"
 	"cloakroom/shared"
+	"cloakroom/shared/problem"
 )
 
 // relyingParty is the provider as login and refresh want it.
 type relyingParty struct{ rp *rp.Provider }
 
 var (
-	_ login.Provider   = relyingParty{}
-	_ refresh.Provider = relyingParty{}
+	_ login.Provider       = relyingParty{}
+	_ login.LogoutVerifier = relyingParty{}
+	_ refresh.Provider     = relyingParty{}
 )
 
 func (p relyingParty) Begin(ctx context.Context, prompt string) (string, login.Pending, error) {
@@ -60,6 +62,11 @@ func (p relyingParty) Refresh(ctx context.Context, old session.Tokens, _ refresh
 
 func (p relyingParty) Revoke(ctx context.Context, tokens session.Tokens) error {
 	return p.rp.Revoke(ctx, rp.Tokens(tokens))
+}
+
+// VerifyLogoutToken refuses every token until the relying party can check one.
+func (p relyingParty) VerifyLogoutToken(context.Context, string) (login.LogoutToken, error) {
+	return login.LogoutToken{}, problem.New(problem.LogoutTokenInvalid, errors.New("server: logout tokens are not checked yet"))
 }
 
 func (p relyingParty) EndSessionURL(idToken secret.String, state string) (string, bool) {

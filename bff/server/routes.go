@@ -35,6 +35,9 @@ func routes(e *login.Endpoints, api *proxy.Proxy, app *spa.SPA, answer *respond.
 		{shared.PathSignedOut, get, guard.Return, answer.Handler(e.SignedOut)}, // the provider's redirect too
 		{shared.PathUser, read, guard.Call, answer.Handler(e.User)},
 		{shared.PathInspect, read, guard.Call, answer.Handler(e.Inspect)},
+		{shared.PathSessions, read, guard.Call, answer.Handler(e.Sessions)},
+		{shared.PathSessions + "/{handle}", []string{http.MethodDelete}, guard.Call, answer.Handler(e.EndSession)},
+		{shared.PathBackchannel, []string{http.MethodPost}, guard.Peer, answer.Handler(e.Backchannel)},
 		{shared.PathPageCSS, read, guard.Page, answer.Handler(respond.CSS)},
 		{shared.BFFPrefix, nil, guard.Call, answer.Handler(nothing)},
 		{"/", read, guard.Page, app},

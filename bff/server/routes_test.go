@@ -33,6 +33,7 @@ var everyMethod = []string{
 
 // concrete is a path that a route's pattern matches and no other's does.
 func concrete(pattern string) string {
+	pattern = strings.ReplaceAll(pattern, "{handle}", "a-handle")
 	if pattern != "/" && strings.HasSuffix(pattern, "/") {
 		return pattern + "below"
 	}
@@ -92,6 +93,7 @@ func TestEveryRouteDeclaresHowItIsReached(t *testing.T) {
 		shared.PathLogin: guard.Navigation, shared.PathLogout: guard.Navigation,
 		shared.PathCallback: guard.Return, shared.PathSignedOut: guard.Return,
 		shared.PathUser: guard.Call, shared.PathInspect: guard.Call, shared.BFFPrefix: guard.Call, "/api/": guard.Call, "/open/": guard.Call,
+		shared.PathSessions: guard.Call, shared.PathSessions + "/{handle}": guard.Call, shared.PathBackchannel: guard.Peer,
 		shared.PathPageCSS: guard.Page, "/": guard.Page,
 	}
 	for _, route := range s.Routes() {
@@ -141,6 +143,13 @@ var foreign = map[guard.Kind][]struct {
 		{"with incomplete metadata", visiting(), problem.NavigationRequired},
 	},
 	guard.Page: {},
+	guard.Peer: {
+		{"from a page of another site", []string{"Sec-Fetch-Site: cross-site", "Origin: https://evil.example"}, problem.CrossOrigin},
+		{"from a page of ours", []string{"X-CSRF: 1", "Sec-Fetch-Site: same-origin", "Origin: " + origin}, problem.CrossOrigin},
+		{"from an old browser", []string{"Origin: https://evil.example"}, problem.CrossOrigin},
+		{"from no origin", []string{"Origin: null"}, problem.CrossOrigin},
+		{"from a visit", visiting("Sec-Fetch-Site: none"), problem.CrossOrigin},
+	},
 }
 
 // visits are what neither a navigation nor a provider's redirect looks like.
@@ -225,6 +234,9 @@ func TestNoVisitThatIsNoneSignsAnybodyInOrOut(t *testing.T) {
 
 // wellMeant are the headers that our own page's request of that kind has.
 func wellMeant(kind guard.Kind) []string {
+	if kind == guard.Peer {
+		return nil
+	}
 	if kind == guard.Call {
 		return []string{"X-CSRF: 1", "Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"cloakroom/bff/config"
@@ -83,7 +84,8 @@ func New(c *config.Config, o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	endpoints, err := login.New(login.Config{
-		Desk: desk, Provider: provider, Keys: keys, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
+		Desk: desk, Provider: provider, Logouts: provider, Keys: keys, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
+		Address: func(r *http.Request) netip.Addr { return proxy.ClientAddr(r, c.TrustedProxies) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
