@@ -265,6 +265,30 @@ func TestMethodsThatARouteDoesNotListAreRefused(t *testing.T) {
 	}
 }
 
+// Deny by default (BBA-16, BBA-18): what no route lists goes nowhere, however
+// near it comes to one.
+func TestWhatIsNotListedIsNotProxied(t *testing.T) {
+	s, u := offline(t)
+	for _, path := range []string{
+		"/apix/orders", "/ap/orders", "/API/orders", "/Api/orders", "/v1/orders", "/v2/x", "/orders", "/openx", "/bff/api/orders",
+		"/bff/orders", "/web/api/orders", "/api.internal/orders", "/127.0.0.1/v1/orders", "/http:/127.0.0.1/v1/orders", "/x/api/orders",
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			got := serve(t, s, request(method, path, wellMeant(guard.Call)...))
+			if !slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed}, got.StatusCode) {
+				t.Errorf("%s %s: %d", method, path, got.StatusCode)
+			}
+		}
+	}
+	if reached := u.take(); len(reached) > 0 {
+		t.Errorf("the upstream was reached: %v", reached)
+	}
+	serve(t, s, request(http.MethodGet, "/open/x", wellMeant(guard.Call)...))
+	if reached := u.take(); !slices.Equal(reached, []string{"GET /v2/x"}) {
+		t.Errorf("what is listed reached the upstream as %v: the test proves nothing", reached)
+	}
+}
+
 func TestPreflightsAreNeverApproved(t *testing.T) {
 	s, u := offline(t)
 	for _, route := range s.Routes() {
