@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -302,6 +304,45 @@ func TestTheServiceWorkerTouchesNoRequest(t *testing.T) {
 	script := get(t, embedded(t), "/app-worker.js").Body.String()
 	if strings.Contains(script, "fetch") || !strings.Contains(script, "caches.delete") {
 		t.Errorf("worker:\n%s", script)
+	}
+}
+
+// No window is spoken to and none is listened to, so no message has a sender or
+// receiver to mistake (BBA-55). go-app's loader speaks to its service worker,
+// and our tabs may by BroadcastChannel: neither leaves the origin.
+func TestNoScriptSpeaksToAnotherWindow(t *testing.T) {
+	s := embedded(t)
+	texts := map[string]string{}
+	for _, path := range []string{"/", "/app.js", "/wasm_exec.js", "/app-worker.js", "/web/probe.js"} {
+		if got := get(t, s, path); got.Code == http.StatusOK && got.Body.Len() > 0 {
+			texts[path] = got.Body.String()
+		} else {
+			t.Errorf("%s: %d", path, got.Code)
+		}
+	}
+	ours, err := filepath.Glob("../../wasm/*/*.go")
+	if err != nil || len(ours) == 0 {
+		t.Fatalf("%d files of the program: %v", len(ours), err)
+	}
+	for _, path := range ours {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[path] = string(text)
+	}
+	harmless := strings.NewReplacer(`navigator.serviceWorker.addEventListener("message"`, "", "serviceWorker.postMessage(", "",
+		`channel.Call("postMessage"`, "", `channel.Set("onmessage"`, "")
+	speaks := regexp.MustCompile(`postMessage|onmessage|["']message["']\s*,`)
+	for path, text := range texts {
+		if found := speaks.FindString(harmless.Replace(text)); found != "" {
+			t.Errorf("%s has %s", path, found)
+		}
+	}
+	for _, would := range []string{`opener.postMessage(x, "*")`, `addEventListener("message", f)`, `window.onmessage = f`, `w.Call("addEventListener", "message", f)`} {
+		if !speaks.MatchString(harmless.Replace(would)) {
+			t.Errorf("%s is not found: the test proves nothing", would)
+		}
 	}
 }
 
