@@ -15,7 +15,7 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check unit e2e chromium servers clean
+.PHONY: help run build wasm test check rules unit e2e chromium servers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -46,13 +46,17 @@ test: check unit e2e ## everything, on a fresh machine too
 		/"Test":/ && /^\{[^}]*"Action":"skip"/ { skipped++ } \
 		END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed + skipped > 0 }'
 
-check: ## gofmt, vet and staticcheck, of both sides and both modules
+check: ## gofmt, vet and staticcheck, of both sides and both modules; a proof for every rule
 	@echo "== check"
 	@out=$$(gofmt -l bff shared static wasm); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
 	@$(GO) vet ./...
 	@GOOS=js GOARCH=wasm $(GO) vet ./wasm/... ./shared/...
 	@cd bff/e2e && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	@$(GO) run $(STATICCHECK) ./...
+	@$(GO) run ./bff/rules/table -check
+
+rules: ## write the table of rules into README.md
+	@$(GO) run ./bff/rules/table
 
 unit: wasm servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
 	@echo "== unit"

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"io/fs"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"cloakroom/bff/config"
+	"cloakroom/bff/rules"
 )
 
 // TestTheKeysInTheReadmeAreTheKeys: the table is a copy of what the config
@@ -29,17 +28,7 @@ func TestTheKeysInTheReadmeAreTheKeys(t *testing.T) {
 // TestEveryTestTheReadmeNamesExists: a claim whose proof was renamed or
 // removed is a claim no more.
 func TestEveryTestTheReadmeNamesExists(t *testing.T) {
-	declared := map[string]bool{}
-	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		source, err := os.ReadFile(path)
-		for _, match := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(source, -1) {
-			declared[string(match[1])] = true
-		}
-		return err
-	})
+	declared, err := rules.Declared("..")
 	if err != nil {
 		t.Fatal(err)
 	}
