@@ -289,6 +289,28 @@ func TestWhatIsNotListedIsNotProxied(t *testing.T) {
 	}
 }
 
+// One application to an origin (BBA-66): a page that an upstream sends is no
+// second one, for nothing in it runs, loads or asks.
+func TestAPageOfAnUpstreamIsNoSecondApplication(t *testing.T) {
+	s, u := offline(t)
+	u.answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Content-Security-Policy", "script-src *")
+		_, _ = w.Write([]byte("<script>alert(1)</script>"))
+	})
+	got := serve(t, s, request(http.MethodGet, "/open/x", wellMeant(guard.Call)...))
+	if got.StatusCode != http.StatusOK || !strings.Contains(got.body, "<script>") {
+		t.Fatalf("%d %s: the test proves nothing", got.StatusCode, got.body)
+	}
+	policies := got.Header.Values("Content-Security-Policy")
+	if len(policies) != 1 || !strings.Contains(policies[0], "default-src 'none'") || !strings.Contains(policies[0], "sandbox") || strings.Contains(policies[0], "-src *") {
+		t.Errorf("its policies are %q", policies)
+	}
+	if got := serve(t, s, request(http.MethodGet, "/open/x", visiting("Sec-Fetch-Site: same-origin")...)); got.StatusCode != http.StatusForbidden {
+		t.Errorf("and it can be visited: %d", got.StatusCode)
+	}
+}
+
 func TestPreflightsAreNeverApproved(t *testing.T) {
 	s, u := offline(t)
 	for _, route := range s.Routes() {
