@@ -15,12 +15,12 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit e2e chromium servers clean
+.PHONY: help run build wasm test check rules unit e2e bench-stores chromium servers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: PACK := -fast
 run: build ## build everything, then start the demo
@@ -67,6 +67,10 @@ e2e: wasm chromium ## the whole demo in a real browser
 	@echo "== e2e"
 	@mkdir -p $(RESULTS)
 	@cd bff/e2e && $(GO) run $(GOTESTSUM) --format testname --jsonfile ../../$(RESULTS)/e2e.json -- -count=1 -timeout 10m ./...
+
+bench-stores: servers ## what a session costs in every store; ONLY=redis,postgres, or README=1 to put the table there
+	@$(GO) build -o bin/storebench ./bff/session/storetest/storebench
+	@bin/storebench -json bin/bench/stores.json $(if $(ONLY),-only $(ONLY)) $(if $(README),-readme README.md)
 
 chromium:
 	@.ci/install chromium:chromium

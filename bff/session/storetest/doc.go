@@ -10,6 +10,7 @@
 //		storetest.RunConcurrent(t, backend)
 //	}
 //
-// It owns the contract of session.Store and session.Finder. It knows no
-// backend and never looks behind the interface.
+// It owns the contract of session.Store and session.Finder, and the sessions
+// that stores are measured with (Crowd, Bench; storebench compares them all). It
+// knows no backend and never looks behind the interface.
 package storetest

@@ -27,7 +27,7 @@ func NATS(t testing.TB, lines ...string) *NATSServer {
 	n := &NATSServer{Port: FreePort(t), Dir: Dir(t, nil)}
 	config := append([]string{
 		"listen: " + n.Addr(),
-		fmt.Sprintf("jetstream { store_dir: %q, max_mem: 256MB, max_file: 256MB }", n.Dir),
+		fmt.Sprintf("jetstream { store_dir: %q, max_mem: 4GB, max_file: 4GB }", n.Dir),
 	}, lines...)
 	file := filepath.Join(n.Dir, "nats.conf")
 	if err := os.WriteFile(file, []byte(strings.Join(config, "\n")+"\n"), 0o600); err != nil {

@@ -157,6 +157,9 @@ func (p *Process) Stop() {
 // Cont lets a frozen server go on (SIGCONT).
 func (p *Process) Cont() { p.signal(syscall.SIGCONT) }
 
+// Path is the file of its program.
+func (p *Process) Path() string { return p.command.Program }
+
 // Log returns what the server has printed so far.
 func (p *Process) Log() string { return p.log.String() }
 

@@ -1,0 +1,13 @@
+package mongodb_test
+
+import (
+	"testing"
+
+	"cloakroom/bff/session/storetest"
+	"cloakroom/bff/session/storetest/servers"
+)
+
+// BenchmarkStore measures FerretDB, which is not MongoDB.
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, open(b, "mongodb://"+servers.FerretDB(b, nil).Addr()+"/bench"))
+}

@@ -1,0 +1,96 @@
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"cloakroom/bff/secret"
+	"cloakroom/bff/session"
+)
+
+// Crowd makes the records of many users, each with three tokens of the size
+// they have in life, as a session.Manager hands them to its store.
+type Crowd struct{ sealed []session.Record }
+
+// What the tokens of a Crowd measure, in bytes: 3.5 KB in all.
+const (
+	accessSize  = 1200
+	refreshSize = 1000
+	idSize      = 1300
+)
+
+// crowdLife is how long the records of a Crowd live: longer than any
+// measurement.
+const crowdLife = 12 * time.Hour
+
+// NewCrowd seals some sessions, whose Data the records share.
+func NewCrowd() (*Crowd, error) {
+	var shelf shelf
+	manager, err := session.New(&shelf, session.Config{
+		Keys: session.EphemeralKeyRing(), Lifetimes: session.Lifetimes{Idle: crowdLife, Absolute: crowdLife},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("storetest: crowd: %w", err)
+	}
+	for i := range 64 {
+		now := time.Now()
+		_, err := manager.Create(context.Background(), session.Session{
+			Issuer: "https://idp.example.com", Subject: fmt.Sprintf("user-%08d", i), SID: rand.Text(),
+			Claims:   fmt.Appendf(nil, `[{"type":"sub","value":"user-%08d"},{"type":"name","value":"User %d"},{"type":"email","value":"user%d@example.com"}]`, i, i, i),
+			AuthTime: now,
+			Device:   session.Device{UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", Address: "192.0.2.0/24"},
+			Tokens: session.Tokens{
+				Access: token(accessSize), Refresh: token(refreshSize), ID: token(idSize),
+				AccessExpires: now.Add(5 * time.Minute), Scopes: []string{"openid", "profile", "email", "offline_access"},
+			},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("storetest: crowd: %w", err)
+		}
+	}
+	return &Crowd{shelf.records}, nil
+}
+
+// Record returns the record of another user: its ID and its keys are new. Data
+// is shared with other records and must not be changed; under this ID nothing
+// opens it, which a store cannot tell.
+func (c *Crowd) Record() session.Record {
+	id := newID()
+	r := c.sealed[int(id[0])%len(c.sealed)]
+	r.ID = id
+	keys := make([]session.Key, len(r.Keys))
+	for i := range keys {
+		keys[i] = newKey()
+	}
+	r.Keys = keys
+	return r
+}
+
+// token returns one of size bytes. Like a real one it is base64 of what does
+// not compress.
+func token(size int) secret.String {
+	b := make([]byte, size)
+	_, _ = rand.Read(b)
+	return secret.New(base64.RawURLEncoding.EncodeToString(b)[:size])
+}
+
+// shelf keeps what a Manager creates, in order.
+type shelf struct{ records []session.Record }
+
+func (s *shelf) Create(_ context.Context, r session.Record) (session.Version, error) {
+	s.records = append(s.records, r)
+	return 1, nil
+}
+
+func (s *shelf) Get(context.Context, session.ID) (session.Record, error) {
+	return session.Record{}, session.ErrNotFound
+}
+
+func (s *shelf) Update(context.Context, session.Record) (session.Version, error) {
+	return 0, session.ErrNotFound
+}
+
+func (s *shelf) Delete(context.Context, session.ID) error { return nil }
