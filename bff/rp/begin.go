@@ -3,10 +3,11 @@ package rp
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
 	"cloakroom/shared/problem"
@@ -30,8 +31,7 @@ type Pending struct {
 // Begin returns the address to send the browser to. It does no I/O; ctx is
 // there for pushed requests (RFC 9126).
 func (p *Provider) Begin(_ context.Context, request AuthRequest) (string, Pending, error) {
-	options, err := request.options()
-	if err != nil {
+	if err := request.check(); err != nil {
 		return "", Pending{}, fail(problem.ParameterInvalid, "begin", err)
 	}
 	provider, err := p.metadata()
@@ -39,36 +39,65 @@ func (p *Provider) Begin(_ context.Context, request AuthRequest) (string, Pendin
 		return "", Pending{}, err
 	}
 	pending := Pending{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier()}
-	options = append(options,
-		oidc.Nonce(pending.Nonce),
-		oauth2.S256ChallengeOption(pending.Verifier), // RFC 9700 §2.1.1
-	)
-	return p.client(provider).AuthCodeURL(pending.State, options...), pending, nil
+	return withQuery(provider.authURL, p.authorization(request, pending)), pending, nil
+}
+
+// authorization are the parameters of the authorization request (RFC 6749
+// §4.1.1, OIDC Core §3.1.2.1).
+func (p *Provider) authorization(request AuthRequest, pending Pending) url.Values {
+	params := url.Values{
+		"response_type": {"code"}, "client_id": {p.clientID}, "redirect_uri": {p.redirectURL},
+		"scope": {strings.Join(p.scopes, " ")}, "state": {pending.State}, "nonce": {pending.Nonce},
+		// RFC 9700 §2.1.1
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(pending.Verifier)}, "code_challenge_method": {"S256"},
+	}
+	if request.Prompt != "" {
+		params.Set("prompt", request.Prompt)
+	}
+	for _, resource := range slices.Concat(p.resource, p.moreResources) { // RFC 8707 §2.1
+		if !slices.Contains(params["resource"], resource) {
+			params.Add("resource", resource)
+		}
+	}
+	return params
+}
+
+// withQuery adds params to an address, which may have a query of its own (RFC
+// 6749 §3.1). Discovery has parsed it before.
+func withQuery(address string, params url.Values) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	query := u.Query()
+	maps.Copy(query, params)
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // random returns 256 random bits as text. A PKCE verifier is just that, and
 // the library's generator is the one already trusted here.
 func random() string { return oauth2.GenerateVerifier() }
 
-// options refuses every prompt that OIDC does not define: the value comes from
+// check refuses every prompt that OIDC does not define: the value comes from
 // the browser's address bar.
-func (r AuthRequest) options() ([]oauth2.AuthCodeOption, error) {
+func (r AuthRequest) check() error {
 	if r.Prompt == "" {
-		return nil, nil
+		return nil
 	}
 	values := strings.Split(r.Prompt, " ")
 	for i, value := range values {
 		switch value {
 		case "none", "login", "consent", "select_account", "create":
 		default:
-			return nil, errors.New("prompt has a value that OIDC does not define")
+			return errors.New("prompt has a value that OIDC does not define")
 		}
 		if slices.Contains(values[:i], value) {
-			return nil, errors.New("prompt has a value twice")
+			return errors.New("prompt has a value twice")
 		}
 	}
 	if len(values) > 1 && slices.Contains(values, "none") { // OIDC Core §3.1.2.1
-		return nil, errors.New("prompt has none and others")
+		return errors.New("prompt has none and others")
 	}
-	return []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", r.Prompt)}, nil
+	return nil
 }

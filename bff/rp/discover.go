@@ -30,7 +30,9 @@ type metadata struct {
 	endSessionURL     *url.URL // nil when there is none
 	algorithms        []jose.SignatureAlgorithm
 	sendsIssuer       bool // RFC 9207 §3
-	keys              *oidc.RemoteKeySet
+
+	assertionAlgorithms []string // of client assertions; none when it does not say
+	keys                *oidc.RemoteKeySet
 }
 
 // document holds the members of the discovery document that are read here
@@ -44,6 +46,9 @@ type document struct {
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
+
+	AssertionAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	ProofAlgorithms     []string `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
 }
 
 // Discover asks the provider for its metadata once. When that fails, what an
@@ -146,7 +151,7 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 	endpoint := provider.Endpoint()
 	found := &metadata{
 		authURL: endpoint.AuthURL, tokenURL: endpoint.TokenURL, jwksURL: doc.JWKS, revocationURL: doc.Revocation,
-		sendsIssuer: doc.SendsIssuer,
+		sendsIssuer: doc.SendsIssuer, assertionAlgorithms: doc.AssertionAlgorithms,
 	}
 	var errs []error
 	for _, member := range []struct {
@@ -171,6 +176,9 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 	}
 	if found.algorithms = acceptable(doc.Algorithms); len(found.algorithms) == 0 {
 		errs = append(errs, errors.New("id_token_signing_alg_values_supported: none is asymmetric and known"))
+	}
+	if p.dpop && len(doc.ProofAlgorithms) > 0 && !slices.Contains(doc.ProofAlgorithms, string(jose.ES256)) {
+		errs = append(errs, errors.New("dpop_signing_alg_values_supported: ES256 is missing"))
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -219,6 +227,9 @@ func asymmetric() []jose.SignatureAlgorithm {
 func (p *Provider) warn(ctx context.Context, doc document) {
 	if len(doc.Challenges) > 0 && !slices.Contains(doc.Challenges, "S256") {
 		p.log.WarnContext(ctx, "provider does not list PKCE with S256", "issuer", p.issuer)
+	}
+	if p.dpop && len(doc.ProofAlgorithms) == 0 {
+		p.log.WarnContext(ctx, "provider does not list DPoP", "issuer", p.issuer)
 	}
 	methods := doc.AuthMethods
 	if len(methods) == 0 {

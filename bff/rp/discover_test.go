@@ -219,7 +219,7 @@ func TestEveryCallToASilentProviderEnds(t *testing.T) {
 		"redeeming": {"/token", redeem},
 		"the keys":  {"/keys", redeem},
 		"refreshing": {"/token", func(t *testing.T, _ *idp, p *rp.Provider) error {
-			_, err := p.Refresh(t.Context(), held())
+			_, err := p.Refresh(t.Context(), held(), rp.Target{})
 			return err
 		}},
 		"revoking": {"/revoke", func(t *testing.T, _ *idp, p *rp.Provider) error { return p.Revoke(t.Context(), held()) }},
@@ -265,7 +265,7 @@ func TestAWholeSignInOverTLS(t *testing.T) {
 	i.claims["iss"] = server.URL
 	p, logged := start(t, i, func(c *rp.Config) { c.Issuer, c.HTTPClient = server.URL, server.Client() })
 	_, tokens := signIn(t, i, p)
-	if _, err := p.Refresh(t.Context(), tokens); err != nil {
+	if _, err := p.Refresh(t.Context(), tokens, rp.Target{}); err != nil {
 		t.Error(err)
 	}
 	if err := p.Revoke(t.Context(), tokens); err != nil {

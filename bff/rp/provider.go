@@ -1,6 +1,7 @@
 package rp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,17 +13,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cloakroom/bff/rp/clientkey"
 	"cloakroom/bff/secret"
 )
 
-// How the client authenticates at the provider's endpoints.
 const (
-	authBasic = "client_secret_basic"
-	authPost  = "client_secret_post"
-)
-
-const (
-	defaultTimeout   = 10 * time.Second
+	defaultTimeout   = 15 * time.Second
 	defaultClockSkew = 30 * time.Second
 	maxClockSkew     = 10 * time.Minute
 )
@@ -33,21 +29,35 @@ type Config struct {
 	// Issuer is the provider's identity. It is compared byte by byte with what
 	// discovery, ID tokens and authorization responses say. https, or http on
 	// a loopback host, or InsecureHTTP.
-	Issuer       string
-	ClientID     string
-	ClientSecret secret.String // required: a BFF is a confidential client (BBA-1)
-	ClientAuth   string        // "client_secret_basic" (default) or "client_secret_post"
+	Issuer   string
+	ClientID string
+	// ClientAuth is how the client proves itself: a BFF is a confidential
+	// client (BBA-1). "client_secret_basic" (default) and "client_secret_post"
+	// need ClientSecret, "private_key_jwt" needs ClientKey.
+	ClientAuth   string
+	ClientSecret secret.String
+	ClientKey    secret.String // PEM, or a JWK; see package clientkey
+	ClientKeyID  string        // the `kid` of assertions; empty: that of the JWK, or none
 
 	RedirectURL   string   // where the provider sends the browser back to
 	PostLogoutURL string   // where it sends it after logout; empty: the provider decides
 	Scopes        []string // must name openid; empty: openid alone
+
+	// Resource is what the session's own access token is for (RFC 8707):
+	// absolute URIs without fragment. MoreResources are asked for at the
+	// sign-in too, so that Refresh can target them.
+	Resource, MoreResources []string
+
+	// DPoP binds the tokens of each session to a key of its own (RFC 9449). A
+	// provider that does not bind them signs nobody in.
+	DPoP bool
 
 	// InsecureHTTP lets the addresses above, and then the provider's endpoints,
 	// be plain http on any host. Tokens travel in clear.
 	InsecureHTTP bool
 
 	HTTPClient *http.Client  // nil: a default. Its transport is used, its redirect policy, jar and timeout are not
-	Timeout    time.Duration // of each call to the provider; 0: 10s
+	Timeout    time.Duration // of each call to the provider; 0: 15s
 	ClockSkew  time.Duration // how far the provider's clock may be off; 0: 30s, at most 10m
 
 	Log *slog.Logger     // nil discards
@@ -58,11 +68,15 @@ type Config struct {
 // concurrent use.
 type Provider struct {
 	issuer, clientID           string
-	clientSecret               secret.String
 	clientAuth                 string
+	clientSecret               secret.String
+	clientKey                  clientkey.Key
+	clientKeyID                string
 	redirectURL, postLogoutURL string
 	endpointsPlain             plainHTTP // where the endpoints may be http
 	scopes                     []string
+	resource, moreResources    []string
+	dpop                       bool
 	timeout, skew              time.Duration
 	log                        *slog.Logger
 	now                        func() time.Time
@@ -72,6 +86,7 @@ type Provider struct {
 
 	known   atomic.Pointer[metadata] // the last good metadata
 	failure atomic.Pointer[error]    // why the last discovery failed; nil after one that worked
+	nonce   nonceMemory              // for proofs to the provider (RFC 9449 §8)
 }
 
 // New checks c and returns a Provider that knows nothing of its provider yet:
@@ -83,6 +98,7 @@ func New(c Config) (*Provider, error) {
 	p := &Provider{
 		issuer: c.Issuer, clientID: c.ClientID, clientSecret: c.ClientSecret, clientAuth: c.ClientAuth,
 		redirectURL: c.RedirectURL, postLogoutURL: c.PostLogoutURL, scopes: slices.Clone(c.Scopes),
+		resource: slices.Clone(c.Resource), moreResources: slices.Clone(c.MoreResources), dpop: c.DPoP,
 		timeout: c.Timeout, skew: c.ClockSkew, log: c.Log, now: c.Now,
 	}
 	if strings.HasPrefix(c.Issuer, "http:") {
@@ -92,6 +108,10 @@ func New(c Config) (*Provider, error) {
 	}
 	if p.clientAuth == "" {
 		p.clientAuth = authBasic
+	}
+	if p.clientAuth == authKey {
+		p.clientKey, _ = clientkey.Parse(c.ClientKey) // check has read it
+		p.clientKeyID = cmp.Or(c.ClientKeyID, p.clientKey.ID)
 	}
 	if len(p.scopes) == 0 {
 		p.scopes = []string{"openid"}
@@ -123,11 +143,17 @@ func (c Config) check() error {
 	if c.ClientID == "" {
 		bad("client id: empty")
 	}
-	if c.ClientSecret.Empty() {
-		bad("client secret: empty, and a BFF is a confidential client")
-	}
-	if c.ClientAuth != "" && c.ClientAuth != authBasic && c.ClientAuth != authPost {
-		bad("client auth: %q is neither %s nor %s", c.ClientAuth, authBasic, authPost)
+	switch c.ClientAuth {
+	case "", authBasic, authPost:
+		if c.ClientSecret.Empty() {
+			bad("client secret: empty, and a BFF is a confidential client")
+		}
+	case authKey:
+		if _, err := clientkey.Parse(c.ClientKey); err != nil {
+			bad("client key: %w", err)
+		}
+	default:
+		bad("client auth: %q is none of %s, %s, %s", c.ClientAuth, authBasic, authPost, authKey)
 	}
 	if err := checkURL(c.RedirectURL, c.plain()); err != nil {
 		bad("redirect url: %w", err)
@@ -143,6 +169,11 @@ func (c Config) check() error {
 	for _, scope := range c.Scopes {
 		if !isScope(scope) {
 			bad("scopes: %q is not a scope", scope)
+		}
+	}
+	for _, resource := range slices.Concat(c.Resource, c.MoreResources) {
+		if !isResource(resource) {
+			bad("resource: %q is not an absolute URI without fragment", resource)
 		}
 	}
 	if c.Timeout < 0 {
@@ -198,6 +229,12 @@ func isLoopback(host string) bool {
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// isResource reports whether s names a resource (RFC 8707 §2).
+func isResource(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.IsAbs() && !strings.Contains(s, "#") && isScope(s)
 }
 
 // isScope reports whether s is one scope-token (RFC 6749 §3.3).

@@ -51,7 +51,7 @@ func (p relyingParty) Redeem(ctx context.Context, pending login.Pending, query u
 }
 
 func (p relyingParty) Refresh(ctx context.Context, old session.Tokens) (session.Tokens, error) {
-	tokens, err := p.rp.Refresh(ctx, rp.Tokens(old))
+	tokens, err := p.rp.Refresh(ctx, rp.Tokens(old), rp.Target{})
 	if errors.Is(err, rp.ErrInvalidGrant) {
 		err = fmt.Errorf("%w: %w", refresh.ErrDead, err)
 	}
