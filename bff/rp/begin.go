@@ -28,9 +28,9 @@ type Pending struct {
 	Verifier string // ties the code to this server (RFC 7636)
 }
 
-// Begin returns the address to send the browser to. It does no I/O; ctx is
-// there for pushed requests (RFC 9126).
-func (p *Provider) Begin(_ context.Context, request AuthRequest) (string, Pending, error) {
+// Begin returns the address to send the browser to. Where requests are pushed,
+// it asks the provider first.
+func (p *Provider) Begin(ctx context.Context, request AuthRequest) (string, Pending, error) {
 	if err := request.check(); err != nil {
 		return "", Pending{}, fail(problem.ParameterInvalid, "begin", err)
 	}
@@ -39,7 +39,13 @@ func (p *Provider) Begin(_ context.Context, request AuthRequest) (string, Pendin
 		return "", Pending{}, err
 	}
 	pending := Pending{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier()}
-	return withQuery(provider.authURL, p.authorization(request, pending)), pending, nil
+	params := p.authorization(request, pending)
+	if provider.pushURL != "" {
+		if params, err = p.push(ctx, provider, params); err != nil {
+			return "", Pending{}, err
+		}
+	}
+	return withQuery(provider.authURL, params), pending, nil
 }
 
 // authorization are the parameters of the authorization request (RFC 6749

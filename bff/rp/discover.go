@@ -26,6 +26,7 @@ const (
 type metadata struct {
 	authURL, tokenURL string
 	jwksURL           string
+	pushURL           string   // "" when requests are not pushed
 	revocationURL     string   // "" when there is none
 	endSessionURL     *url.URL // nil when there is none
 	algorithms        []jose.SignatureAlgorithm
@@ -36,7 +37,7 @@ type metadata struct {
 }
 
 // document holds the members of the discovery document that are read here
-// (OIDC Discovery §3, RFC 8414 §2, RFC 9207 §3, RP-Initiated Logout §2.1).
+// (OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, RFC 9449 §5.1, RP-Initiated Logout §2.1).
 type document struct {
 	JWKS          string   `json:"jwks_uri"`
 	Revocation    string   `json:"revocation_endpoint"`
@@ -46,6 +47,9 @@ type document struct {
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
+
+	Push         string `json:"pushed_authorization_request_endpoint"`
+	PushRequired bool   `json:"require_pushed_authorization_requests"`
 
 	AssertionAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	ProofAlgorithms     []string `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
@@ -154,6 +158,10 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 		sendsIssuer: doc.SendsIssuer, assertionAlgorithms: doc.AssertionAlgorithms,
 	}
 	var errs []error
+	var err error
+	if found.pushURL, err = p.checkPushing(doc); err != nil {
+		errs = append(errs, err)
+	}
 	for _, member := range []struct {
 		name, url string
 		required  bool
@@ -161,6 +169,7 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 		{"authorization_endpoint", found.authURL, true},
 		{"token_endpoint", found.tokenURL, true},
 		{"jwks_uri", found.jwksURL, true},
+		{"pushed_authorization_request_endpoint", found.pushURL, false},
 		{"revocation_endpoint", found.revocationURL, false},
 		{"end_session_endpoint", doc.EndSession, false},
 	} {

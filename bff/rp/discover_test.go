@@ -41,6 +41,7 @@ func TestADiscoveryDocumentIsRefusedWhen(t *testing.T) {
 		"its token endpoint is http loopback": {member("token_endpoint", "http://localhost/token"), problem.ProviderError},
 		"its login page is a script":          {member("authorization_endpoint", "javascript:alert(1)"), problem.ProviderError},
 		"its login page has a fragment":       {member("authorization_endpoint", issuer+"/a#b"), problem.ProviderError},
+		"its push endpoint is plain http":     {member("pushed_authorization_request_endpoint", "http://idp.example/par"), problem.ProviderError},
 		"its logout is a path":                {member("end_session_endpoint", "/logout"), problem.ProviderError},
 		"its revocation is a number":          {member("revocation_endpoint", 1), problem.ProviderError},
 		"it has no code flow":                 {member("response_types_supported", []string{"id_token"}), problem.ProviderError},
@@ -218,6 +219,10 @@ func TestEveryCallToASilentProviderEnds(t *testing.T) {
 		"discovery": {wellKnown, func(t *testing.T, _ *idp, p *rp.Provider) error { return p.Discover(t.Context()) }},
 		"redeeming": {"/token", redeem},
 		"the keys":  {"/keys", redeem},
+		"pushing": {"/par", func(t *testing.T, i *idp, p *rp.Provider) error {
+			_, _, err := p.Begin(t.Context(), rp.AuthRequest{})
+			return err
+		}},
 		"refreshing": {"/token", func(t *testing.T, _ *idp, p *rp.Provider) error {
 			_, err := p.Refresh(t.Context(), held(), rp.Target{})
 			return err
@@ -226,6 +231,10 @@ func TestEveryCallToASilentProviderEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := newIDP()
+			if row.path == "/par" {
+				i = pushing()
+				delete(i.answers, "/par")
+			}
 			synctest.Test(t, func(t *testing.T) {
 				p, log := start(t, i, func(c *rp.Config) {
 					c.Timeout = 3 * time.Second

@@ -48,6 +48,10 @@ type Config struct {
 	// sign-in too, so that Refresh can target them.
 	Resource, MoreResources []string
 
+	// PAR says when authorization requests are pushed (RFC 9126): "auto"
+	// (default) where the provider can take them, "require", "off".
+	PAR string
+
 	// DPoP binds the tokens of each session to a key of its own (RFC 9449). A
 	// provider that does not bind them signs nobody in.
 	DPoP bool
@@ -76,6 +80,7 @@ type Provider struct {
 	endpointsPlain             plainHTTP // where the endpoints may be http
 	scopes                     []string
 	resource, moreResources    []string
+	par                        string
 	dpop                       bool
 	timeout, skew              time.Duration
 	log                        *slog.Logger
@@ -99,6 +104,7 @@ func New(c Config) (*Provider, error) {
 		issuer: c.Issuer, clientID: c.ClientID, clientSecret: c.ClientSecret, clientAuth: c.ClientAuth,
 		redirectURL: c.RedirectURL, postLogoutURL: c.PostLogoutURL, scopes: slices.Clone(c.Scopes),
 		resource: slices.Clone(c.Resource), moreResources: slices.Clone(c.MoreResources), dpop: c.DPoP,
+		par:     cmp.Or(c.PAR, parAuto),
 		timeout: c.Timeout, skew: c.ClockSkew, log: c.Log, now: c.Now,
 	}
 	if strings.HasPrefix(c.Issuer, "http:") {
@@ -175,6 +181,9 @@ func (c Config) check() error {
 		if !isResource(resource) {
 			bad("resource: %q is not an absolute URI without fragment", resource)
 		}
+	}
+	if !slices.Contains([]string{"", parAuto, parRequire, parOff}, c.PAR) {
+		bad("par: %q is none of %s, %s, %s", c.PAR, parAuto, parRequire, parOff)
 	}
 	if c.Timeout < 0 {
 		bad("timeout: negative")
