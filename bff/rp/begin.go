@@ -2,7 +2,6 @@ package rp
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -13,19 +12,17 @@ import (
 	"cloakroom/shared/problem"
 )
 
-// AuthRequest is what a sign-in may ask of the provider. The zero value asks
-// for nothing in particular.
-type AuthRequest struct {
-	Prompt string // space-separated, as in OIDC Core §3.1.2.1
-}
-
 // Pending is what whoever started a sign-in must remember until the callback,
-// for one use and where no other browser can reach it. Each value holds 256
-// random bits.
+// for one use and where no other browser can reach or change it. The first
+// three hold 256 random bits each; the others are what the answer is held to.
 type Pending struct {
 	State    string // ties the callback to the browser
 	Nonce    string // ties the ID token to the sign-in
 	Verifier string // ties the code to this server (RFC 7636)
+
+	Silent    bool   `json:",omitempty"` // nobody was to be asked (prompt=none)
+	MaxAge    string `json:",omitempty"` // seconds; "" when any age will do
+	ACRValues string `json:",omitempty"` // space-separated; "" when any will do
 }
 
 // Begin returns the address to send the browser to. Where requests are pushed,
@@ -38,7 +35,8 @@ func (p *Provider) Begin(ctx context.Context, request AuthRequest) (string, Pend
 	if err != nil {
 		return "", Pending{}, err
 	}
-	pending := Pending{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier()}
+	pending := request.pending()
+	pending.State, pending.Nonce, pending.Verifier = random(), random(), oauth2.GenerateVerifier()
 	params := p.authorization(request, pending)
 	if provider.pushURL != "" {
 		if params, err = p.push(ctx, provider, params); err != nil {
@@ -57,8 +55,12 @@ func (p *Provider) authorization(request AuthRequest, pending Pending) url.Value
 		// RFC 9700 §2.1.1
 		"code_challenge": {oauth2.S256ChallengeFromVerifier(pending.Verifier)}, "code_challenge_method": {"S256"},
 	}
-	if request.Prompt != "" {
-		params.Set("prompt", request.Prompt)
+	for name, value := range map[string]string{
+		"prompt": request.Prompt, "max_age": pending.MaxAge, "acr_values": pending.ACRValues,
+	} {
+		if value != "" {
+			params.Set(name, value)
+		}
 	}
 	for _, resource := range slices.Concat(p.resource, p.moreResources) { // RFC 8707 §2.1
 		if !slices.Contains(params["resource"], resource) {
@@ -84,26 +86,3 @@ func withQuery(address string, params url.Values) string {
 // random returns 256 random bits as text. A PKCE verifier is just that, and
 // the library's generator is the one already trusted here.
 func random() string { return oauth2.GenerateVerifier() }
-
-// check refuses every prompt that OIDC does not define: the value comes from
-// the browser's address bar.
-func (r AuthRequest) check() error {
-	if r.Prompt == "" {
-		return nil
-	}
-	values := strings.Split(r.Prompt, " ")
-	for i, value := range values {
-		switch value {
-		case "none", "login", "consent", "select_account", "create":
-		default:
-			return errors.New("prompt has a value that OIDC does not define")
-		}
-		if slices.Contains(values[:i], value) {
-			return errors.New("prompt has a value twice")
-		}
-	}
-	if len(values) > 1 && slices.Contains(values, "none") { // OIDC Core §3.1.2.1
-		return errors.New("prompt has none and others")
-	}
-	return nil
-}

@@ -22,6 +22,10 @@ func (p *Provider) Redeem(ctx context.Context, pending Pending, query url.Values
 	if err != nil {
 		return Identity{}, Tokens{}, err
 	}
+	expect, err := p.expectSignIn(pending)
+	if err != nil {
+		return Identity{}, Tokens{}, err
+	}
 	key, err := p.proofKey(secret.String{})
 	if err != nil {
 		return Identity{}, Tokens{}, fail(problem.Internal, verb, err)
@@ -39,7 +43,7 @@ func (p *Provider) Redeem(ctx context.Context, pending Pending, query url.Values
 	if !ok || raw == "" { // OIDC Core §3.1.3.3
 		return Identity{}, Tokens{}, fail(problem.TokenResponse, verb, errors.New("id_token is missing"))
 	}
-	claims, err := p.verify(ctx, provider, raw, got.Access, p.expect(pending.Nonce, true))
+	claims, err := p.verify(ctx, provider, raw, got.Access, expect)
 	if err != nil {
 		return Identity{}, Tokens{}, err
 	}

@@ -272,7 +272,7 @@ func TestAnIdentityHasTheUsersClaimsInAFixedOrder(t *testing.T) {
 	}
 	p, log := start(t, i)
 	id, _ := signIn(t, i, p)
-	want := rp.Identity{Issuer: issuer, Subject: "u-1", SID: "s-1", AuthTime: now.Add(-time.Minute), Claims: []shared.Claim{
+	want := rp.Identity{Issuer: issuer, Subject: "u-1", SID: "s-1", AuthTime: now.Add(-time.Minute), ACR: "1", Claims: []shared.Claim{
 		{Type: "sub", Value: "u-1"}, {Type: "name", Value: "Alice"}, {Type: "email", Value: "a@example"},
 		{Type: "preferred_username", Value: "alice"}, {Type: "sid", Value: "s-1"},
 		{Type: "email_verified", Value: true}, {Type: "employee", Value: json.Number("9007199254740993")},

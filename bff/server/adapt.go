@@ -25,8 +25,12 @@ var (
 	_ refresh.Provider = relyingParty{}
 )
 
-func (p relyingParty) Begin(ctx context.Context, prompt string) (string, login.Pending, error) {
-	redirect, pending, err := p.rp.Begin(ctx, rp.AuthRequest{Prompt: prompt})
+func (p relyingParty) Begin(ctx context.Context, asked login.AuthRequest) (string, login.Pending, error) {
+	request, err := rp.ParseAuthRequest(asked.Prompt, asked.MaxAge, asked.ACRValues)
+	if err != nil {
+		return "", login.Pending{}, err
+	}
+	redirect, pending, err := p.rp.Begin(ctx, request)
 	return redirect, login.Pending(pending), err
 }
 
@@ -46,7 +50,8 @@ func (p relyingParty) Redeem(ctx context.Context, pending login.Pending, query u
 		return session.Session{}, fmt.Errorf("server: encode the claims: %w", err)
 	}
 	return session.Session{
-		Issuer: who.Issuer, Subject: who.Subject, SID: who.SID, Claims: claims, Tokens: session.Tokens(tokens),
+		Issuer: who.Issuer, Subject: who.Subject, SID: who.SID, Claims: claims, AuthTime: who.AuthTime, ACR: who.ACR,
+		Tokens: session.Tokens(tokens),
 	}, nil
 }
 

@@ -58,6 +58,7 @@ const (
 	LoginExpired      Code = "login_expired"
 	LoginDenied       Code = "login_denied"
 	LoginTooWeak      Code = "login_too_weak"
+	LoginNotSilent    Code = "login_not_silent"
 
 	ProviderUnavailable Code = "provider_unavailable"
 	ProviderTimeout     Code = "provider_timeout"
@@ -122,6 +123,7 @@ var Kinds = map[Code]Kind{
 	LoginExpired:      {http.StatusBadRequest, "This sign-in took too long"},
 	LoginDenied:       {http.StatusForbidden, "The sign-in was cancelled or refused"},
 	LoginTooWeak:      {http.StatusForbidden, "The sign-in was not as strong or as recent as asked for"},
+	LoginNotSilent:    {http.StatusForbidden, "Nobody can be signed in without being asked"},
 
 	ProviderUnavailable: {http.StatusServiceUnavailable, "The identity provider does not answer"},
 	ProviderTimeout:     {http.StatusGatewayTimeout, "The identity provider took too long"},
