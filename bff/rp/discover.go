@@ -33,7 +33,7 @@ type metadata struct {
 	sendsIssuer       bool // RFC 9207 §3
 
 	assertionAlgorithms []string // of client assertions; none when it does not say
-	keys                *oidc.RemoteKeySet
+	keys                *keySet
 }
 
 // document holds the members of the discovery document that are read here
@@ -199,15 +199,13 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 	return found, nil
 }
 
-// keySet keeps the one in use, with its cached keys, as long as the address
-// stays. go-oidc wants a context that outlives every call, as carrier of the
-// HTTP client alone: the client's own timeout bounds each fetch, the caller's
-// context only how long that caller waits for it.
-func (p *Provider) keySet(jwksURL string) *oidc.RemoteKeySet {
+// keySet keeps the one in use, with the keys it holds, as long as the address
+// stays.
+func (p *Provider) keySet(jwksURL string) *keySet {
 	if last := p.known.Load(); last != nil && last.jwksURL == jwksURL {
 		return last.keys
 	}
-	return oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), p.documents), jwksURL)
+	return p.newKeySet(jwksURL)
 }
 
 // acceptable returns the algorithms of the list that prove who signed. HS* and

@@ -200,6 +200,47 @@ func TestAProviderThatIsDownAtStartIsFoundWhenItComesUp(t *testing.T) {
 	})
 }
 
+func TestInstancesThatStartTogetherDoNotAskTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		seconds := make(chan time.Duration, 10) // when each asked for the second time
+		for range cap(seconds) {
+			var count atomic.Int32
+			c, _ := newIDP().config()
+			c.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+				if count.Add(1) == 2 {
+					seconds <- time.Since(began)
+				}
+				return nil, errors.New("down")
+			})}
+			p, err := rp.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = p.Run(ctx) }()
+		}
+		time.Sleep(time.Second)
+		cancel()
+		synctest.Wait()
+		different := map[time.Duration]bool{}
+		for range cap(seconds) {
+			at := <-seconds
+			if at < 250*time.Millisecond || at > 500*time.Millisecond {
+				t.Errorf("asked again after %s", at)
+			}
+			different[at] = true
+		}
+		if len(different) < 2 {
+			t.Error("all asked at the same moment")
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // silent never answers.
 type silent struct{ *idp }
 
