@@ -47,6 +47,7 @@ var advice = map[problem.Code]string{
 	problem.IDTokenExpired:      providerAdvice,
 	problem.IDTokenNonce:        providerAdvice,
 	problem.IDTokenClaims:       providerAdvice,
+	problem.UserInfoInvalid:     providerAdvice,
 }
 
 // retryable are the codes for which "sign in" is the way forward.
@@ -55,7 +56,7 @@ var retryable = map[problem.Code]bool{
 	problem.ProviderUnavailable: true, problem.ProviderTimeout: true, problem.ProviderError: true,
 	problem.ProviderIssuer: true, problem.TokenResponse: true,
 	problem.IDTokenMalformed: true, problem.IDTokenAlgorithm: true, problem.IDTokenSignature: true, problem.IDTokenIssuer: true,
-	problem.IDTokenAudience: true, problem.IDTokenExpired: true, problem.IDTokenNonce: true, problem.IDTokenClaims: true,
+	problem.IDTokenAudience: true, problem.IDTokenExpired: true, problem.IDTokenNonce: true, problem.IDTokenClaims: true, problem.UserInfoInvalid: true,
 	problem.SessionRequired: true, problem.SessionEnded: true,
 }
 

@@ -26,6 +26,8 @@ func TestAConfigIsRefusedWhen(t *testing.T) {
 		"the client authentication is unknown": {func(c *rp.Config) { c.ClientAuth = "none" }, "client auth:"},
 		"there is no client key":               {func(c *rp.Config) { c.ClientAuth = "private_key_jwt" }, "client key:"},
 		"the client key is none":               {func(c *rp.Config) { c.ClientAuth, c.ClientKey = "private_key_jwt", secret.New("hunter2") }, "client key:"},
+		"the ID token's algorithm is none":     {func(c *rp.Config) { c.IDTokenAlg = "none" }, "id token alg:"},
+		"the ID token's algorithm is shared":   {func(c *rp.Config) { c.IDTokenAlg = "HS256" }, "id token alg:"},
 		"a resource is a word":                 {func(c *rp.Config) { c.Resource = []string{"orders"} }, "resource:"},
 		"a resource has a fragment":            {func(c *rp.Config) { c.MoreResources = []string{"https://api.example#x"} }, "resource:"},
 		"there is no redirect URL":             {func(c *rp.Config) { c.RedirectURL = "" }, "redirect url:"},

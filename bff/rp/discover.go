@@ -28,6 +28,7 @@ type metadata struct {
 	jwksURL           string
 	pushURL           string   // "" when requests are not pushed
 	revocationURL     string   // "" when there is none
+	userInfoURL       string   // "" when it is not asked
 	endSessionURL     *url.URL // nil when there is none
 	algorithms        []jose.SignatureAlgorithm
 	sendsIssuer       bool // RFC 9207 §3
@@ -157,6 +158,9 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 		authURL: endpoint.AuthURL, tokenURL: endpoint.TokenURL, jwksURL: doc.JWKS, revocationURL: doc.Revocation,
 		sendsIssuer: doc.SendsIssuer, assertionAlgorithms: doc.AssertionAlgorithms,
 	}
+	if p.userInfo {
+		found.userInfoURL = provider.UserInfoEndpoint()
+	}
 	var errs []error
 	var err error
 	if found.pushURL, err = p.checkPushing(doc); err != nil {
@@ -170,6 +174,7 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 		{"token_endpoint", found.tokenURL, true},
 		{"jwks_uri", found.jwksURL, true},
 		{"pushed_authorization_request_endpoint", found.pushURL, false},
+		{"userinfo_endpoint", found.userInfoURL, p.userInfo},
 		{"revocation_endpoint", found.revocationURL, false},
 		{"end_session_endpoint", doc.EndSession, false},
 	} {
@@ -183,8 +188,8 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 	if len(doc.ResponseTypes) > 0 && !slices.Contains(doc.ResponseTypes, "code") {
 		errs = append(errs, errors.New("response_types_supported: code is missing"))
 	}
-	if found.algorithms = acceptable(doc.Algorithms); len(found.algorithms) == 0 {
-		errs = append(errs, errors.New("id_token_signing_alg_values_supported: none is asymmetric and known"))
+	if found.algorithms = p.algorithms(doc.Algorithms); len(found.algorithms) == 0 {
+		errs = append(errs, errors.New("id_token_signing_alg_values_supported: none is asymmetric and known, or as configured"))
 	}
 	if p.dpop && len(doc.ProofAlgorithms) > 0 && !slices.Contains(doc.ProofAlgorithms, string(jose.ES256)) {
 		errs = append(errs, errors.New("dpop_signing_alg_values_supported: ES256 is missing"))
@@ -206,6 +211,19 @@ func (p *Provider) keySet(jwksURL string) *keySet {
 		return last.keys
 	}
 	return p.newKeySet(jwksURL)
+}
+
+// algorithms are those that ID tokens and logout tokens may be signed with: the
+// one registered (OIDC Core §3.1.3.7, 7) unless the provider lists others, or
+// else what it lists.
+func (p *Provider) algorithms(listed []string) []jose.SignatureAlgorithm {
+	if p.idTokenAlg == "" {
+		return acceptable(listed)
+	}
+	if len(listed) > 0 && !slices.Contains(listed, p.idTokenAlg) {
+		return nil
+	}
+	return acceptable([]string{p.idTokenAlg})
 }
 
 // acceptable returns the algorithms of the list that prove who signed. HS* and

@@ -154,6 +154,10 @@ func (e expectation) checkFirst(c claimSet) *refusal {
 	if first, _ := e.first.text("iss"); issuer != first {
 		return &refusal{problem.IDTokenIssuer, "iss is not the one of the sign-in"}
 	}
+	azp, _ := c.text("azp")
+	if first, _ := e.first.text("azp"); azp != first {
+		return &refusal{problem.IDTokenAudience, "azp is not the one of the sign-in"}
+	}
 	audience, _ := c.texts("aud")
 	first, _ := e.first.texts("aud")
 	slices.Sort(audience)

@@ -27,7 +27,7 @@ func leaving() *idp {
 }
 
 // Each row breaks one property of a logout token that is otherwise accepted.
-// The cases of the conformance suite are in TestConformanceOfLogoutTokens.
+// The cases of the conformance suite are in TestConformance.
 func TestALogoutTokenIsRefusedWhen(t *testing.T) {
 	for name, edit := range map[string]func(*idp){
 		"it is no JWT":                        func(i *idp) { i.mangle = func(string) string { return "opaque-Hh2-17" } },

@@ -56,6 +56,12 @@ type Config struct {
 	// provider that does not bind them signs nobody in.
 	DPoP bool
 
+	// UserInfo asks the provider's userinfo endpoint for more claims.
+	UserInfo bool
+	// IDTokenAlg is what the provider signs with, as registered there; empty:
+	// any asymmetric algorithm that its metadata list.
+	IDTokenAlg string
+
 	// InsecureHTTP lets the addresses above, and then the provider's endpoints,
 	// be plain http on any host. Tokens travel in clear.
 	InsecureHTTP bool
@@ -81,7 +87,8 @@ type Provider struct {
 	scopes                     []string
 	resource, moreResources    []string
 	par                        string
-	dpop                       bool
+	dpop, userInfo             bool
+	idTokenAlg                 string
 	timeout, skew              time.Duration
 	log                        *slog.Logger
 	now                        func() time.Time
@@ -104,7 +111,7 @@ func New(c Config) (*Provider, error) {
 		issuer: c.Issuer, clientID: c.ClientID, clientSecret: c.ClientSecret, clientAuth: c.ClientAuth,
 		redirectURL: c.RedirectURL, postLogoutURL: c.PostLogoutURL, scopes: slices.Clone(c.Scopes),
 		resource: slices.Clone(c.Resource), moreResources: slices.Clone(c.MoreResources), dpop: c.DPoP,
-		par:     cmp.Or(c.PAR, parAuto),
+		par: cmp.Or(c.PAR, parAuto), userInfo: c.UserInfo, idTokenAlg: c.IDTokenAlg,
 		timeout: c.Timeout, skew: c.ClockSkew, log: c.Log, now: c.Now,
 	}
 	if strings.HasPrefix(c.Issuer, "http:") {
@@ -184,6 +191,9 @@ func (c Config) check() error {
 	}
 	if !slices.Contains([]string{"", parAuto, parRequire, parOff}, c.PAR) {
 		bad("par: %q is none of %s, %s, %s", c.PAR, parAuto, parRequire, parOff)
+	}
+	if c.IDTokenAlg != "" && len(acceptable([]string{c.IDTokenAlg})) == 0 {
+		bad("id token alg: %q is not an asymmetric algorithm", c.IDTokenAlg)
 	}
 	if c.Timeout < 0 {
 		bad("timeout: negative")

@@ -48,6 +48,11 @@ func (p *Provider) Redeem(ctx context.Context, pending Pending, query url.Values
 		return Identity{}, Tokens{}, err
 	}
 	got.ID = secret.New(raw)
+	if p.userInfo {
+		if claims, err = p.addUserInfo(ctx, provider, got, claims); err != nil {
+			return Identity{}, Tokens{}, err
+		}
+	}
 	return p.identity(ctx, claims), got, nil
 }
 

@@ -73,6 +73,7 @@ const (
 	IDTokenExpired      Code = "id_token_expired"
 	IDTokenNonce        Code = "id_token_nonce"
 	IDTokenClaims       Code = "id_token_claims"
+	UserInfoInvalid     Code = "userinfo_invalid"
 
 	LogoutTokenInvalid  Code = "logout_token_invalid"
 	LogoutTokenReplayed Code = "logout_token_replayed"
@@ -138,6 +139,7 @@ var Kinds = map[Code]Kind{
 	IDTokenExpired:      {http.StatusBadGateway, "The ID token has expired or is not valid yet"},
 	IDTokenNonce:        {http.StatusBadGateway, "The ID token is not of this sign-in"},
 	IDTokenClaims:       {http.StatusBadGateway, "The ID token lacks a claim it must have"},
+	UserInfoInvalid:     {http.StatusBadGateway, "The identity provider's user information is not about this user"},
 
 	LogoutTokenInvalid:  {http.StatusBadRequest, "The logout token is not valid"},
 	LogoutTokenReplayed: {http.StatusBadRequest, "The logout token was used before"},
