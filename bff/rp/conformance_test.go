@@ -14,22 +14,22 @@ import (
 	"cloakroom/shared/problem"
 )
 
-// outcome of one case: the error that a user would see, and the log.
-type outcome func(*testing.T) (error, *bytes.Buffer)
+// outcome of one case: the log, and the error that a user would see.
+type outcome func(*testing.T) (*bytes.Buffer, error)
 
 // signsIn is a sign-in at a provider that edit made wrong.
 func signsIn(edit func(*idp), config ...func(*rp.Config)) outcome {
-	return func(t *testing.T) (error, *bytes.Buffer) {
+	return func(t *testing.T) (*bytes.Buffer, error) {
 		i := newIDP()
 		edit(i)
 		p, log := start(t, i, config...)
-		return redeem(t, i, p), log
+		return log, redeem(t, i, p)
 	}
 }
 
 // answers is the way back from the provider, with a query that edit made wrong.
 func answers(edit func(*idp, url.Values)) outcome {
-	return func(t *testing.T) (error, *bytes.Buffer) {
+	return func(t *testing.T) (*bytes.Buffer, error) {
 		i := newIDP()
 		p, log := start(t, i)
 		pending, query := begin(t, i, p)
@@ -38,36 +38,36 @@ func answers(edit func(*idp, url.Values)) outcome {
 		if len(i.seen) != 0 {
 			t.Error("the code was spent all the same")
 		}
-		return err, log
+		return log, err
 	}
 }
 
 // renews is a renewal after an honest sign-in.
 func renews(edit func(*idp)) outcome {
-	return func(t *testing.T) (error, *bytes.Buffer) {
+	return func(t *testing.T) (*bytes.Buffer, error) {
 		i := newIDP()
 		p, log := start(t, i)
 		_, old := signIn(t, i, p)
 		edit(i)
 		_, err := p.Refresh(t.Context(), old, rp.Target{})
-		return err, log
+		return log, err
 	}
 }
 
 // signsOut is a logout token that edit made wrong, at a registration for ES256.
 func signsOut(edit func(*idp)) outcome {
-	return func(t *testing.T) (error, *bytes.Buffer) {
+	return func(t *testing.T) (*bytes.Buffer, error) {
 		i := leaving()
 		edit(i)
 		p, log := start(t, i, func(c *rp.Config) { c.IDTokenAlg = "ES256" })
 		_, err := p.VerifyLogoutToken(t.Context(), i.idToken())
-		return err, log
+		return log, err
 	}
 }
 
 // rotates changes the provider's key between two sign-ins.
 func rotates(first bool) outcome {
-	return func(t *testing.T) (error, *bytes.Buffer) {
+	return func(t *testing.T) (*bytes.Buffer, error) {
 		i := newIDP()
 		p, log := start(t, i)
 		if first {
@@ -78,7 +78,7 @@ func rotates(first bool) outcome {
 		i.keys = []jose.JSONWebKey{{Key: otherKey().Public(), KeyID: "rotated", Algorithm: "ES256"}}
 		i.signer, i.header["kid"] = otherKey(), "rotated"
 		_, _, err := p.Redeem(t.Context(), pending, query)
-		return err, log
+		return log, err
 	}
 }
 
@@ -179,7 +179,7 @@ func TestConformance(t *testing.T) {
 		"logout token: missing jti":         {signsOut(without("jti")), problem.LogoutTokenInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err, log := row.run(t)
+			log, err := row.run(t)
 			if row.want != "" {
 				refuses(t, err, row.want, log)
 			} else if err != nil {
@@ -200,7 +200,7 @@ func kidless(i *idp) {
 }
 
 func discovers(member string, value any) outcome {
-	return func(t *testing.T) (error, *bytes.Buffer) {
+	return func(t *testing.T) (*bytes.Buffer, error) {
 		i := newIDP()
 		i.metadata[member] = value
 		c, log := i.config()
@@ -208,13 +208,13 @@ func discovers(member string, value any) outcome {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return p.Discover(t.Context()), log
+		return log, p.Discover(t.Context())
 	}
 }
 
-func sendsNoIssuer(t *testing.T) (error, *bytes.Buffer) {
+func sendsNoIssuer(t *testing.T) (*bytes.Buffer, error) {
 	i := newIDP()
 	i.metadata["authorization_response_iss_parameter_supported"] = true
 	p, log := start(t, i)
-	return redeem(t, i, p), log
+	return log, redeem(t, i, p)
 }
