@@ -111,9 +111,10 @@ func TestAnIDTokenIsRefusedWhen(t *testing.T) {
 
 func TestAnIDTokenIsAcceptedWhen(t *testing.T) {
 	for name, edit := range map[string]func(*idp){
-		"it is plain":                    func(*idp) {},
-		"its audience is a list of one":  claim("aud", []string{clientID}),
-		"it names the only client twice": claim("azp", clientID),
+		"it is plain": func(*idp) {},
+		"it does not name its key, though the keys have names": func(i *idp) { delete(i.header, "kid") },
+		"its audience is a list of one":                        claim("aud", []string{clientID}),
+		"it names the only client twice":                       claim("azp", clientID),
 		"it expired within the skew": func(i *idp) {
 			i.claims["exp"] = now.Add(-29 * time.Second).Unix()
 			i.claims["iat"] = now.Add(-time.Hour).Unix()

@@ -88,3 +88,27 @@ func TestASignInThatIsTooWeakIsNone(t *testing.T) {
 	}
 	v.mustBe(t, http.StatusUnauthorized)
 }
+
+// The stage's provider says all it knows in the ID token already: what shows
+// here is that it takes our token and that both speak of the same user.
+func TestASignInThatAsksForUserInfo(t *testing.T) {
+	s := open(t, "http", "", "CLOAKROOM_PROVIDER_USERINFO=true")
+	v := newVisitor(t, s.origin)
+	v.signIn(t)
+	if got := v.call(t, http.MethodGet, shared.PathUser); !strings.Contains(got.body, "alice@example.com") {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
+
+// The stage's provider knows one resource, which is itself.
+func TestASignInNamesItsResources(t *testing.T) {
+	s := open(t, "http", "", `CLOAKROOM_API=[{path: /api/, upstream: "http://127.0.0.1:1/", resource: "urn:unknown"}]`)
+	v := newVisitor(t, s.origin)
+	callback := v.follow(t, "")
+	if u, _ := url.Parse(callback); u.Query().Get("error") != "invalid_target" {
+		t.Errorf("the provider says %s", callback)
+	}
+	if got := v.visit(t, callback); got.pageCode() != problem.ProviderError {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
