@@ -5,7 +5,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"cloakroom/bff/demo/idp"
 	"cloakroom/bff/demo/idp/idptest"
 	"cloakroom/shared"
 	"cloakroom/shared/problem"
@@ -109,6 +111,18 @@ func TestASignInNamesItsResources(t *testing.T) {
 		t.Errorf("the provider says %s", callback)
 	}
 	if got := v.visit(t, callback); got.pageCode() != problem.ProviderError {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
+
+func TestTheConfigSaysHowLongTheProviderMayTake(t *testing.T) {
+	s := open(t, "http", "", "CLOAKROOM_PROVIDER_TIMEOUT=1s")
+	v := newVisitor(t, s.origin)
+	callback := v.begin(t)
+	s.idp.SetFault(idp.FaultTokenSlow)
+	defer s.idp.SetFault(idp.FaultNone)
+	v.Timeout = 12 * time.Second // less than the default, so that a lost setting fails here
+	if got := v.visit(t, callback); got.pageCode() != problem.ProviderTimeout {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 }
