@@ -22,7 +22,7 @@ func (d *decoder) check(c *Config) {
 	d.checkTLS(c.TLS)
 	d.checkProvider(c)
 	d.checkSession(&c.Session)
-	d.checkRoutes(c.API)
+	d.checkRoutes(c)
 	d.checkSPA(c.SPA)
 }
 
@@ -86,36 +86,6 @@ func (d *decoder) checkTLS(t TLS) {
 		d.fail("tls.cert_file", "is no certificate in PEM that fits key_file")
 	}
 }
-
-func (d *decoder) checkProvider(c *Config) {
-	p := c.Provider
-	d.checkIssuer(p.Issuer, c.InsecureHTTP)
-	// RFC 6749 appendix A.1 and A.2: both are printable ASCII.
-	if !isPrintable(p.ClientID) {
-		d.fail("provider.client_id", "must be printable ASCII (RFC 6749 appendix A.1)")
-	}
-	if !isPrintable(p.ClientSecret.Reveal()) {
-		d.fail("provider.client_secret", "must be one line of printable ASCII (RFC 6749 appendix A.2)")
-	}
-	for i, scope := range p.Scopes {
-		key := "provider.scopes[" + strconv.Itoa(i) + "]"
-		switch {
-		case !isScope(scope):
-			d.fail(key, "must be printable ASCII without space, quote or backslash (RFC 6749 §3.3)")
-		case slices.Index(p.Scopes, scope) < i && scope != "":
-			d.fail(key, "is listed twice")
-		}
-	}
-	if d.ok("provider", "provider.scopes") && !slices.Contains(p.Scopes, "openid") {
-		d.fail("provider.scopes", "must contain openid (OIDC Core §3.1.2.1)")
-	}
-}
-
-func isPrintable(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool { return c < 0x20 || c > 0x7e })
-}
-
-func isScope(s string) bool { return isPrintable(s) && !strings.ContainsAny(s, ` "\`) }
 
 // minSessionBytes is the least that store memory can work with.
 const minSessionBytes = 1 << 20

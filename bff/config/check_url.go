@@ -107,7 +107,8 @@ var proxiedMethods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 }
 
-func (d *decoder) checkRoutes(routes []Route) {
+func (d *decoder) checkRoutes(c *Config) {
+	routes := c.API
 	for i, r := range routes {
 		key := "api[" + strconv.Itoa(i) + "]"
 		if r.Path != "" {
@@ -117,6 +118,7 @@ func (d *decoder) checkRoutes(routes []Route) {
 			d.checkUpstream(key+".upstream", r.Upstream)
 		}
 		d.checkMethods(key+".methods", r.Methods)
+		d.checkRouteToken(key, r, c.Provider.Scopes)
 	}
 }
 

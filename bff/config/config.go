@@ -41,7 +41,7 @@ type Config struct {
 	TrustedProxies []netip.Prefix `key:"trusted_proxies" default:"[]" doc:"CIDRs of the peers whose X-Forwarded-* headers count."`
 
 	// Provider is the OpenID Provider that signs users in.
-	Provider Provider `key:"provider" later:"client_key_file par dpop resource"`
+	Provider Provider `key:"provider"`
 
 	// Session says where sessions live and for how long.
 	Session Session `key:"session" later:"cookie_format"`
@@ -75,12 +75,29 @@ type Provider struct {
 	Issuer string `key:"issuer" required:"true" doc:"Issuer identifier of the OpenID Provider, exactly as its discovery document says."`
 	// ClientID of the registration.
 	ClientID string `key:"client_id" required:"true" doc:"Client ID of the registration there."`
-	// ClientSecret of the registration; never empty.
-	ClientSecret secret.String `key:"client_secret" required:"true" doc:"Client secret of the registration."`
-	// ClientAuth is how the token endpoint learns the secret.
-	ClientAuth ClientAuth `key:"client_auth" default:"client_secret_basic" oneof:"client_secret_basic client_secret_post" later:"private_key_jwt" doc:"How the client proves itself at the token endpoint."`
+	// ClientAuth is how the client proves itself.
+	ClientAuth ClientAuth `key:"client_auth" default:"client_secret_basic" oneof:"client_secret_basic client_secret_post private_key_jwt" doc:"How the client proves itself at the token endpoint."`
+	// ClientSecret of the registration; empty with PrivateKeyJWT and else never.
+	ClientSecret secret.String `key:"client_secret" default:"" doc:"Client secret of the registration; required unless client_auth is private_key_jwt."`
+	// ClientKey is a private key that package clientkey reads; empty but with
+	// PrivateKeyJWT.
+	ClientKey secret.String `key:"client_key" default:"" doc:"Private key of the registration, in PEM (PKCS #8, EC, RSA) or as a JWK; required with private_key_jwt, and only there."`
+	// ClientKeyID is the kid of what the key signs.
+	ClientKeyID string `key:"client_key_id" default:"" doc:"Name of that key at the provider, its kid. Empty: the kid of the JWK, or none."`
 	// Scopes asked for at sign-in; openid is among them, none is twice.
 	Scopes []string `key:"scopes" default:"[openid, profile, email, offline_access]" doc:"Scopes asked for; openid must be among them, offline_access brings a refresh token."`
+	// Resource are absolute URIs without fragment, none twice.
+	Resource []string `key:"resource" default:"[]" doc:"What the session's own access token is for: absolute URIs (RFC 8707). Empty: the provider decides."`
+	// PAR is PARAuto, PARRequire or PAROff.
+	PAR string `key:"par" default:"auto" oneof:"auto require off" doc:"Whether authorization requests are pushed (RFC 9126). auto: where the provider has an endpoint for it."`
+	// DPoP binds tokens to a key of their session.
+	DPoP bool `key:"dpop" default:"false" doc:"Binds the tokens of each session to a key of its own (RFC 9449); a provider that does not signs nobody in."`
+	// UserInfo asks for more claims than the ID token has.
+	UserInfo bool `key:"userinfo" default:"false" doc:"Asks the userinfo endpoint too (JSON answers), for claims that the ID token does not have."`
+	// IDTokenAlg is one of the asymmetric algorithms of JOSE, or empty.
+	IDTokenAlg string `key:"id_token_alg" default:"" doc:"What ID tokens and logout tokens are signed with, as registered. Empty: any asymmetric algorithm the provider lists."`
+	// Timeout bounds each call to the provider; from 1s to 1m.
+	Timeout time.Duration `key:"timeout" default:"15s" doc:"How long each call to the provider may take; from 1s to 1m."`
 }
 
 // ClientAuth is a client authentication method (OIDC Core §9).
@@ -90,6 +107,14 @@ type ClientAuth string
 const (
 	ClientSecretBasic ClientAuth = "client_secret_basic"
 	ClientSecretPost  ClientAuth = "client_secret_post"
+	PrivateKeyJWT     ClientAuth = "private_key_jwt"
+)
+
+// When authorization requests are pushed.
+const (
+	PARAuto    = "auto"    // where the provider has an endpoint for it
+	PARRequire = "require" // or nobody signs in
+	PAROff     = "off"
 )
 
 // Session says where sessions live and for how long.
@@ -186,6 +211,12 @@ type Route struct {
 	Methods []string `key:"methods" default:"[GET, POST, PUT, PATCH, DELETE]" doc:"Methods that pass; GET brings HEAD."`
 	// Auth says what a session means to the route.
 	Auth Auth `key:"auth" default:"required" oneof:"required optional none" doc:"required: no session, no call. optional: the token is added when there is one. none: it never is."`
+	// Resource is an absolute URI without fragment; empty: what the session's
+	// own access token is for.
+	Resource string `key:"resource" default:"" doc:"What this API's access token is for: an absolute URI (RFC 8707). Empty: the session's own token goes along."`
+	// Scopes of the access token, some of Provider.Scopes; empty: all that were
+	// granted.
+	Scopes []string `key:"scopes" default:"[]" doc:"Scopes of this API's access token, some of provider.scopes. Empty: all that were granted."`
 	// Timeout is how long the upstream may take until its response headers.
 	Timeout time.Duration `key:"timeout" default:"30s" doc:"How long the upstream may take until its response headers."`
 }

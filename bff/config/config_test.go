@@ -109,6 +109,7 @@ func TestAFileIsReadIntoTypes(t *testing.T) {
 		Provider: config.Provider{
 			Issuer: "https://idp.example.com", ClientID: "app", ClientSecret: secret.New("hunter2-HUNTER2"),
 			ClientAuth: config.ClientSecretPost, Scopes: []string{"openid", "orders"},
+			Resource: []string{}, PAR: config.PARAuto, Timeout: 15 * time.Second,
 		},
 		Session: config.Session{
 			Store: config.StoreMemory, NearCache: config.NearCache{MaxAge: 2 * time.Second}, Cluster: config.Cluster{Peers: []string{}}, MaxBytes: 64 << 20, IdleTimeout: 15 * time.Minute, AbsoluteTimeout: 8 * time.Hour,
@@ -116,7 +117,7 @@ func TestAFileIsReadIntoTypes(t *testing.T) {
 		},
 		API: []config.Route{{
 			Path: "/api/", Upstream: mustURL(t, "https://api.internal:8443/v1/"), Methods: []string{"GET", "POST"},
-			Auth: config.AuthOptional, Timeout: 5 * time.Second,
+			Auth: config.AuthOptional, Scopes: []string{}, Timeout: 5 * time.Second,
 		}},
 		Log: config.Log{Level: slog.LevelWarn, Format: config.LogText},
 	}
@@ -140,13 +141,14 @@ func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
 		Provider: config.Provider{
 			Issuer: "http://idp.localhost:8080", ClientID: "app", ClientSecret: secret.New("s"),
 			ClientAuth: config.ClientSecretBasic, Scopes: []string{"openid", "profile", "email", "offline_access"},
+			Resource: []string{}, PAR: config.PARAuto, Timeout: 15 * time.Second,
 		},
 		Session: config.Session{
 			Store: config.StoreMemory, NearCache: config.NearCache{MaxAge: 2 * time.Second}, Cluster: config.Cluster{Peers: []string{}}, MaxBytes: 256 << 20, IdleTimeout: 30 * time.Minute, AbsoluteTimeout: 12 * time.Hour,
 			Keys: []config.Key{},
 		},
 		API: []config.Route{{
-			Path: "/api/", Upstream: mustURL(t, "http://127.0.0.1:9000/"), Auth: config.AuthRequired,
+			Path: "/api/", Upstream: mustURL(t, "http://127.0.0.1:9000/"), Auth: config.AuthRequired, Scopes: []string{},
 			Methods: []string{"GET", "POST", "PUT", "PATCH", "DELETE"}, Timeout: 30 * time.Second,
 		}},
 		Log: config.Log{Level: slog.LevelInfo, Format: config.LogJSON},
@@ -220,5 +222,23 @@ func TestGeneratedKeysAreAccepted(t *testing.T) {
 	c := parse(t, minimal, "CLOAKROOM_SESSION_KEYS=[{id: "+id+", secret: "+key.Reveal()+"}]")
 	if got := c.Session.Keys[0]; got.ID != id || got.Secret.Len() != 32 {
 		t.Errorf("key %s of %d bytes", got.ID, got.Secret.Len())
+	}
+}
+
+func TestAClientKeyTakesTheSecretsPlace(t *testing.T) {
+	_, privateKey := certificatePair(t)
+	c := parse(t, strings.Replace(good, "client_secret: hunter2-HUNTER2\n  client_auth: client_secret_post",
+		"client_auth: private_key_jwt\n  client_key_file: "+privateKey+"\n  client_key_id: k-1", 1))
+	p := c.Provider
+	if p.ClientAuth != config.PrivateKeyJWT || !p.ClientSecret.Empty() || p.ClientKeyID != "k-1" ||
+		p.ClientKey.Reveal() != strings.TrimSuffix(readFile(t, privateKey), "\n") {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestAnAPIMayWantATokenOfItsOwn(t *testing.T) {
+	c := parse(t, strings.Replace(good, "    auth: optional", "    auth: optional\n    resource: urn:orders\n    scopes: [orders]", 1))
+	if r := c.API[0]; r.Resource != "urn:orders" || len(r.Scopes) != 1 || r.Scopes[0] != "orders" {
+		t.Errorf("got %+v", r)
 	}
 }

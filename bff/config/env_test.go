@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -28,6 +29,13 @@ func samples(t *testing.T) map[string]string {
 		"provider.client_id":         "it's: #not YAML",
 		"provider.client_secret":     "it's: #not YAML",
 		"provider.client_auth":       "client_secret_post",
+		"provider.client_key_id":     "it's: #not YAML",
+		"provider.resource":          "['https://api.example.com']",
+		"provider.par":               "require",
+		"provider.dpop":              "true",
+		"provider.userinfo":          "true",
+		"provider.id_token_alg":      "ES256",
+		"provider.timeout":           "3s",
 		"provider.scopes":            "[openid]",
 		"session":                    "{idle_timeout: 1m}",
 		"session.store":              "redis",
@@ -86,6 +94,7 @@ func TestEveryKeyCanBeSetByTheEnvironment(t *testing.T) {
 	values, seen := samples(t), map[string]string{}
 	certificate, privateKey := certificatePair(t)
 	values["tls.cert_file"], values["tls.key_file"] = certificate, privateKey
+	values["provider.client_key"] = readFile(t, privateKey)
 	before := reflect.ValueOf(parse(t, minimal)).Elem()
 	for key, index := range envKeys(reflect.TypeFor[config.Config](), "", nil) {
 		t.Run(key, func(t *testing.T) {
@@ -104,6 +113,11 @@ func TestEveryKeyCanBeSetByTheEnvironment(t *testing.T) {
 				environ = append(environ, "CLOAKROOM_TLS_KEY_FILE="+privateKey)
 			case "tls.key_file":
 				environ = append(environ, "CLOAKROOM_TLS_CERT_FILE="+certificate)
+			case "provider.client_key", "provider.client_key_id":
+				environ = append(environ, "CLOAKROOM_PROVIDER_CLIENT_AUTH=private_key_jwt", "CLOAKROOM_PROVIDER_CLIENT_SECRET=")
+				if key != "provider.client_key" {
+					environ = append(environ, "CLOAKROOM_PROVIDER_CLIENT_KEY="+values["provider.client_key"])
+				}
 			case "session.cluster", "session.cluster.listen":
 				environ = append(environ, "CLOAKROOM_SESSION_STORE=nats")
 			case "session.store":
@@ -121,6 +135,15 @@ func TestEveryKeyCanBeSetByTheEnvironment(t *testing.T) {
 			}
 		})
 	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestTheEnvironmentIsTakenAsItStands(t *testing.T) {

@@ -22,6 +22,7 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 	const origin = "must be an origin: scheme and host, with nothing after them"
 	const stores = "memory, file, redis, memcached, postgres, mysql, sqlite, nats, mongodb"
 	const size = "must be a number of bytes, plain or with KiB, MiB or GiB"
+	certificate, privateKey := certificatePair(t)
 	for _, row := range []struct{ name, old, new, want string }{
 		{"public_url is missing", "public_url: https://app.example.com", "# none", ": public_url: is required"},
 		{"public_url is empty", "https://app.example.com", `""`, ":1: public_url: must not be empty"},
@@ -70,13 +71,26 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"client_secret is missing", "  client_secret: hunter2-HUNTER2\n", "", ":5: provider.client_secret: is required, or client_secret_file"},
 		{"client_secret is given twice over", "hunter2-HUNTER2", "s\n  client_secret_file: f", ":9: provider.client_secret_file: is given beside client_secret; give one of them"},
 		{"client_secret is not ASCII", "hunter2", "hünter2", ":8: provider.client_secret: must be one line of printable ASCII (RFC 6749 appendix A.2)"},
-		{"client_auth is unknown", "client_secret_post", "magic", ":9: provider.client_auth: must be one of: client_secret_basic, client_secret_post"},
-		{"client_auth is for later", "client_secret_post", "private_key_jwt", ":9: provider.client_auth: private_key_jwt is not supported by this version; supported: client_secret_basic, client_secret_post"},
+		{"client_auth is unknown", "client_secret_post", "magic", ":9: provider.client_auth: must be one of: client_secret_basic, client_secret_post, private_key_jwt"},
+		{"a client key is missing", "client_secret: hunter2-HUNTER2\n  client_auth: client_secret_post", "client_auth: private_key_jwt", ":5: provider.client_key: is required, or client_key_file"},
+		{"a client key is empty", "client_secret: hunter2-HUNTER2\n  client_auth: client_secret_post", "client_key: ''\n  client_auth: private_key_jwt", ":8: provider.client_key: must not be empty"},
+		{"a client key is none", "client_secret: hunter2-HUNTER2\n  client_auth: client_secret_post", "client_key: hunter2-HUNTER2\n  client_auth: private_key_jwt", ":8: provider.client_key: is neither a private key in PEM nor a JWK"},
+		{"a client key is a certificate", "client_secret: hunter2-HUNTER2\n  client_auth: client_secret_post", "client_key_file: " + certificate + "\n  client_auth: private_key_jwt", ":8: provider.client_key: is neither a private key in PEM nor a JWK"},
+		{"a client key beside a secret method", "client_auth: client_secret_post", "client_key_file: " + privateKey + "", ":9: provider.client_key: is for client_auth private_key_jwt"},
+		{"a key ID beside a secret method", "client_auth: client_secret_post", "client_key_id: k-1", ":9: provider.client_key_id: is for client_auth private_key_jwt"},
+		{"a secret beside a client key", "client_auth: client_secret_post", "client_auth: private_key_jwt\n  client_key_file: " + privateKey + "", ":8: provider.client_secret: is not for client_auth private_key_jwt"},
+		{"a resource is a path", "  scopes:", "  resource: [/v1]\n  scopes:", ":10: provider.resource[0]: must be an absolute URI without fragment (RFC 8707 §2)"},
+		{"a resource has a fragment", "  scopes:", "  resource: ['https://api.example.com#x']\n  scopes:", ":10: provider.resource[0]: must be an absolute URI without fragment (RFC 8707 §2)"},
+		{"a resource is twice", "  scopes:", "  resource: ['urn:a', 'urn:a']\n  scopes:", ":10: provider.resource[1]: is listed twice"},
+		{"par is unknown", "  scopes:", "  par: always\n  scopes:", ":10: provider.par: must be one of: auto, require, off"},
+		{"dpop is not a bool", "  scopes:", "  dpop: ES256\n  scopes:", ":10: provider.dpop: must be true or false"},
+		{"userinfo is not a bool", "  scopes:", "  userinfo: yes\n  scopes:", ":10: provider.userinfo: must be true or false"},
+		{"id_token_alg is shared", "  scopes:", "  id_token_alg: HS256\n  scopes:", ":10: provider.id_token_alg: must be one of: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"},
+		{"the provider's timeout is tiny", "  scopes:", "  timeout: 999ms\n  scopes:", ":10: provider.timeout: must be from 1s to 1m"},
+		{"the provider's timeout is long", "  scopes:", "  timeout: 61s\n  scopes:", ":10: provider.timeout: must be from 1s to 1m"},
 		{"scopes lack openid", "[openid, orders]", "[orders]", ":10: provider.scopes: must contain openid (OIDC Core §3.1.2.1)"},
 		{"a scope is twice", "[openid, orders]", "[openid, openid]", ":10: provider.scopes[1]: is listed twice"},
 		{"a scope has a space", "[openid, orders]", "[openid, a b]", ":10: provider.scopes[1]: must be printable ASCII without space, quote or backslash (RFC 6749 §3.3)"},
-		{"par is for later", "  client_id", "  par: auto\n  client_id", ":7: provider.par: is not supported by this version"},
-		{"dpop is for later", "  client_id", "  dpop: true\n  client_id", ":7: provider.dpop: is not supported by this version"},
 
 		{"store is for later", "store: memory", "store: cookie", ":12: session.store: cookie is not supported by this version; supported: " + stores},
 		{"store is unknown", "store: memory", "store: magic", ":12: session.store: must be one of: " + stores},
@@ -127,6 +141,12 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"a method is lower-case", "[GET, POST]", "[GET, post]", ":21: api[0].methods[1]: must be one of: " + methods},
 		{"a method could approve a preflight", "[GET, POST]", "[OPTIONS]", ":21: api[0].methods[0]: must be one of: " + methods},
 		{"a method is twice", "[GET, POST]", "[GET, GET]", ":21: api[0].methods[1]: is listed twice"},
+		{"an API's resource is a path", "    auth:", "    resource: /v1\n    auth:", ":22: api[0].resource: must be an absolute URI without fragment (RFC 8707 §2)"},
+		{"an API's scope has a quote", "    auth:", "    scopes: ['a\"b']\n    auth:", ":22: api[0].scopes[0]: must be printable ASCII without space, quote or backslash (RFC 6749 §3.3)"},
+		{"an API's scope is twice", "    auth:", "    scopes: [orders, orders]\n    auth:", ":22: api[0].scopes[1]: is listed twice"},
+		{"an API's scope is never granted", "    auth:", "    scopes: [orders, stock]\n    auth:", ":22: api[0].scopes[1]: is not among provider.scopes"},
+		{"a resource where no token goes", "    auth: optional", "    resource: urn:x\n    auth: none", ":22: api[0].resource: is not for auth none"},
+		{"scopes where no token goes", "    auth: optional", "    scopes: [orders]\n    auth: none", ":22: api[0].scopes: are not for auth none"},
 		{"auth is unknown", "auth: optional", "auth: maybe", ":22: api[0].auth: must be one of: required, optional, none"},
 		{"timeout is negative", "timeout: 5s", "timeout: -5s", ":23: api[0].timeout: must be longer than zero"},
 
@@ -205,7 +225,7 @@ listn: 127.0.0.1:1
 tls: {cert_file: a}
 provider:
   issuer: http://idp.example.com
-  par: auto
+  par: always
 session:
   store: cookie
   idle_timeout: never
@@ -214,7 +234,7 @@ api:
   - {path: /bff/, upstream: nowhere}
 `
 	_, err := config.Parse(file, []byte(text), []string{
-		"CLOAKROOM_LOG_LEVEL=loud", "CLOAKROOM_PROVIDER_DPOP=true", "CLOAKROOM_LISTN=x", "HOME=/", "CLOAKROOM_SPA={dir",
+		"CLOAKROOM_LOG_LEVEL=loud", "CLOAKROOM_PROVIDER_DPOP=1", "CLOAKROOM_LISTN=x", "HOME=/", "CLOAKROOM_SPA={dir",
 	})
 	var got []string
 	for _, p := range problems(t, err) {
@@ -227,7 +247,7 @@ api:
 		file + ":4: provider.client_id: is required",
 		file + ":4: provider.client_secret: is required, or client_secret_file",
 		file + ":5: provider.issuer: must be https; plain http is for localhost and loopback addresses, unless insecure_http is on",
-		file + ":6: provider.par: is not supported by this version",
+		file + ":6: provider.par: must be one of: auto, require, off",
 		file + ":8: session.store: cookie is not supported by this version; supported: memory, file, redis, memcached, postgres, mysql, sqlite, nats, mongodb",
 		file + ":9: session.idle_timeout: must be a duration with its unit, as 30s, 15m or 12h",
 		file + ":10: session.keys[0].id: is required",
@@ -236,7 +256,7 @@ api:
 		file + ":12: api[0].upstream: must be an absolute http or https URL",
 		"CLOAKROOM_LISTN: is not a variable of the configuration; did you mean CLOAKROOM_LISTEN?",
 		"CLOAKROOM_LOG_LEVEL: log.level: must be one of: debug, info, warn, error",
-		"CLOAKROOM_PROVIDER_DPOP: is not supported by this version",
+		"CLOAKROOM_PROVIDER_DPOP: provider.dpop: must be true or false",
 		"CLOAKROOM_SPA: is not valid YAML at this line or just below: did not find expected ',' or '}'",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

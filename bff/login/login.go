@@ -17,16 +17,27 @@ import (
 	"cloakroom/shared/problem"
 )
 
+// AuthRequest is what a sign-in asks of the provider, as it stands in the
+// address; "" asks for nothing. The provider checks it.
+type AuthRequest struct{ Prompt, MaxAge, ACRValues string }
+
 // Pending is what must be remembered between the way to the provider and the
-// way back.
-type Pending struct{ State, Nonce, Verifier string }
+// way back: what ties the two together, and what was asked for.
+type Pending struct {
+	State, Nonce, Verifier string
+
+	Silent            bool   `json:",omitempty"`
+	MaxAge, ACRValues string `json:",omitempty"`
+}
 
 // Provider is the OpenID Provider as sign-in and sign-out need it. Its errors
 // carry their problem code.
 type Provider interface {
 	// Begin returns where to send the browser.
-	Begin(ctx context.Context, prompt string) (redirect string, pending Pending, err error)
-	// Redeem turns the query of the callback into a session.
+	Begin(ctx context.Context, request AuthRequest) (redirect string, pending Pending, err error)
+	// Redeem turns the query of the callback into a session. Its error is
+	// problem.LoginNotSilent when nobody was to be asked and somebody would
+	// have to be.
 	Redeem(ctx context.Context, pending Pending, query url.Values) (session.Session, error)
 	// Revoke makes the tokens useless, as far as the provider can.
 	Revoke(ctx context.Context, tokens session.Tokens) error
@@ -80,9 +91,9 @@ func New(c Config) (*Endpoints, error) {
 	return &Endpoints{config: c, transactions: newTransactions(c.Keys, c.Desk.Cookie, c.Now), signedOut: newSealedText(c.Keys, "signed-out")}, nil
 }
 
-// Login starts a sign-in: GET /bff/login?returnUrl=/path&prompt=.
+// Login starts a sign-in: GET /bff/login?returnUrl=/path&prompt=&max_age=&acr_values=.
 func (e *Endpoints) Login(w http.ResponseWriter, r *http.Request) error {
-	query, err := guard.Params(r, shared.ParamReturnURL, shared.ParamPrompt)
+	query, err := guard.Params(r, shared.ParamReturnURL, shared.ParamPrompt, shared.ParamMaxAge, shared.ParamACRValues)
 	if err != nil {
 		return err
 	}
@@ -90,7 +101,9 @@ func (e *Endpoints) Login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	redirect, pending, err := e.config.Provider.Begin(r.Context(), query[shared.ParamPrompt])
+	redirect, pending, err := e.config.Provider.Begin(r.Context(), AuthRequest{
+		Prompt: query[shared.ParamPrompt], MaxAge: query[shared.ParamMaxAge], ACRValues: query[shared.ParamACRValues],
+	})
 	if err != nil {
 		e.config.Observe(string(problem.CodeOf(err)))
 		return err
@@ -117,6 +130,9 @@ func (e *Endpoints) Callback(w http.ResponseWriter, r *http.Request) error {
 		outcome = string(problem.CodeOf(err))
 	}
 	e.config.Observe(outcome)
+	if outcome == string(problem.LoginNotSilent) {
+		return nil // an answer, not a failure: the browser is on its way back already
+	}
 	return err
 }
 
@@ -133,6 +149,10 @@ func (e *Endpoints) callback(w http.ResponseWriter, r *http.Request) error {
 	// browser hangs up, or they would be nobody's.
 	ctx := context.WithoutCancel(r.Context())
 	s, err := e.config.Provider.Redeem(ctx, tx.Pending, r.URL.Query())
+	if problem.CodeOf(err) == problem.LoginNotSilent {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, tx.ReturnURL, http.StatusSeeOther)
+	}
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ type provider struct {
 	revoked []string
 	hints   []string
 	noEnd   bool
+	asked   login.AuthRequest  // by the last sign-in
+	pending login.Pending      // of the last callback
 	subject string             // "" is alice
 	logout  *login.LogoutToken // what any logout token says; nil: it is refused
 	during  func()             // while the code is redeemed
@@ -47,17 +49,21 @@ func (p *provider) VerifyLogoutToken(_ context.Context, raw string) (login.Logou
 	return *p.logout, p.fail
 }
 
-func (p *provider) Begin(_ context.Context, prompt string) (string, login.Pending, error) {
+func (p *provider) Begin(_ context.Context, request login.AuthRequest) (string, login.Pending, error) {
 	if p.fail != nil {
 		return "", login.Pending{}, p.fail
 	}
 	p.states++
 	state := strings.Repeat("s", p.states)
-	return providerURL + "/authorize?" + url.Values{"state": {state}, "prompt": {prompt}}.Encode(),
-		login.Pending{State: state, Nonce: "n", Verifier: "v"}, nil
+	p.asked = request
+	return providerURL + "/authorize?" + url.Values{"state": {state}, "prompt": {request.Prompt}}.Encode(), login.Pending{
+		State: state, Nonce: "n", Verifier: "v",
+		Silent: request.Prompt == "none", MaxAge: request.MaxAge, ACRValues: request.ACRValues,
+	}, nil
 }
 
 func (p *provider) Redeem(_ context.Context, pending login.Pending, query url.Values) (session.Session, error) {
+	p.pending = pending
 	if p.fail != nil {
 		return session.Session{}, p.fail
 	}
@@ -435,7 +441,7 @@ func TestTheLongestReturnURLFitsItsCookie(t *testing.T) {
 	v := newVisitor(t)
 	v.signIn() // so that the transaction carries an old ticket too
 	long := "/" + strings.Repeat("a", 1023)
-	if a := v.get(shared.PathCallback + "?code=c&state=" + v.begin("?returnUrl="+long)); a.location() != long {
+	if a := v.get(shared.PathCallback + "?code=c&state=" + v.begin("?returnUrl="+long+"&max_age=315360000&acr_values="+strings.Repeat("a", 256))); a.location() != long {
 		t.Errorf("%d to %q", a.StatusCode, a.location())
 	}
 	if a := v.get(shared.PathLogin + "?returnUrl=" + long + "a"); a.code() != problem.ReturnURLInvalid {
@@ -524,6 +530,60 @@ func TestSignedOutGoesNowhereElse(t *testing.T) {
 	for _, state := range []string{"", "https://evil.example", "//evil.example", strings.Repeat("A", 5000)} {
 		if a := v.get(shared.PathSignedOut + "?state=" + url.QueryEscape(state)); a.location() != "/" {
 			t.Errorf("%q leads to %q", state, a.location())
+		}
+	}
+}
+
+func TestASilentSignInThatFailsComesBackAsItWas(t *testing.T) {
+	for _, signedIn := range []bool{false, true} {
+		v := newVisitor(t)
+		if signedIn {
+			v.signIn()
+		}
+		before := v.sessionCookie()
+		state := v.begin("?returnUrl=/orders%3Fpage=2&prompt=none")
+		v.provider.fail = problem.New(problem.LoginNotSilent, errors.New("login_required"))
+		a := v.get(shared.PathCallback + "?error=login_required&state=" + state)
+		if a.StatusCode != http.StatusSeeOther || a.location() != "/orders?page=2" || a.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("signed in %v: %d to %q, %s", signedIn, a.StatusCode, a.location(), a.body)
+		}
+		if v.sessionCookie() != before || (before != "") != signedIn {
+			t.Errorf("signed in %v: the session changed", signedIn)
+		}
+		if pending := v.cookies(shared.CookieName + "-login-"); len(pending) != 0 {
+			t.Errorf("a transaction is left: %v", pending)
+		}
+		if a := v.get(shared.PathCallback + "?error=login_required&state=" + state); a.code() != problem.LoginStateInvalid {
+			t.Errorf("a second time: %d to %q", a.StatusCode, a.location())
+		}
+		if !v.provider.pending.Silent {
+			t.Error("the callback did not know that nobody was to be asked")
+		}
+	}
+}
+
+func TestAnyOtherFailureOfASilentSignInIsShown(t *testing.T) {
+	v := newVisitor(t)
+	state := v.begin("?prompt=none")
+	v.provider.fail = problem.New(problem.LoginDenied, nil)
+	if a := v.get(shared.PathCallback + "?error=access_denied&state=" + state); a.code() != problem.LoginDenied {
+		t.Errorf("%d to %q", a.StatusCode, a.location())
+	}
+}
+
+func TestWhatWasAskedForIsKnownAtTheCallback(t *testing.T) {
+	v := newVisitor(t)
+	state := v.begin("?prompt=login&max_age=0&acr_values=urn%3Agold+urn%3Asilver")
+	if want := (login.AuthRequest{Prompt: "login", MaxAge: "0", ACRValues: "urn:gold urn:silver"}); v.provider.asked != want {
+		t.Errorf("asked for %+v", v.provider.asked)
+	}
+	v.get(shared.PathCallback + "?code=c&state=" + state)
+	if p := v.provider.pending; p.MaxAge != "0" || p.ACRValues != "urn:gold urn:silver" || p.Silent {
+		t.Errorf("held to %+v", p)
+	}
+	for _, query := range []string{"?max_age=1&max_age=2", "?acr_values=a&acr_values=b"} {
+		if a := v.get(shared.PathLogin + query); a.code() != problem.ParameterDuplicated {
+			t.Errorf("%s: %d %s", query, a.StatusCode, a.body)
 		}
 	}
 }

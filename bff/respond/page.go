@@ -31,6 +31,7 @@ var advice = map[problem.Code]string{
 	problem.LoginExpired:        "Start again; you have ten minutes to finish.",
 	problem.LoginDenied:         "Nothing was changed. You can try again.",
 	problem.LoginTooWeak:        "What you wanted to do needs a fresher or stronger sign-in than the one you made. Try again.",
+	problem.LoginNotSilent:      "You can sign in yourself.",
 	problem.ProviderUnavailable: "Try again in a moment.",
 	problem.ProviderTimeout:     "Try again in a moment.",
 	problem.StoreUnavailable:    "You are still signed in. Try again in a moment.",
@@ -46,15 +47,16 @@ var advice = map[problem.Code]string{
 	problem.IDTokenExpired:      providerAdvice,
 	problem.IDTokenNonce:        providerAdvice,
 	problem.IDTokenClaims:       providerAdvice,
+	problem.UserInfoInvalid:     providerAdvice,
 }
 
 // retryable are the codes for which "sign in" is the way forward.
 var retryable = map[problem.Code]bool{
-	problem.LoginCrossSite: true, problem.LoginStateInvalid: true, problem.LoginExpired: true, problem.LoginDenied: true, problem.LoginTooWeak: true,
+	problem.LoginCrossSite: true, problem.LoginStateInvalid: true, problem.LoginExpired: true, problem.LoginDenied: true, problem.LoginTooWeak: true, problem.LoginNotSilent: true,
 	problem.ProviderUnavailable: true, problem.ProviderTimeout: true, problem.ProviderError: true,
 	problem.ProviderIssuer: true, problem.TokenResponse: true,
 	problem.IDTokenMalformed: true, problem.IDTokenAlgorithm: true, problem.IDTokenSignature: true, problem.IDTokenIssuer: true,
-	problem.IDTokenAudience: true, problem.IDTokenExpired: true, problem.IDTokenNonce: true, problem.IDTokenClaims: true,
+	problem.IDTokenAudience: true, problem.IDTokenExpired: true, problem.IDTokenNonce: true, problem.IDTokenClaims: true, problem.UserInfoInvalid: true,
 	problem.SessionRequired: true, problem.SessionEnded: true,
 }
 

@@ -92,7 +92,7 @@ func TestNothingBeginsBeforeTheProviderIsKnown(t *testing.T) {
 	refuses(t, err, problem.ProviderUnavailable, log)
 	_, _, err = p.Redeem(t.Context(), rp.Pending{State: "s", Nonce: "n", Verifier: "v"}, url.Values{"state": {"s"}, "code": {code}})
 	refuses(t, err, problem.ProviderUnavailable, log)
-	_, err = p.Refresh(t.Context(), held())
+	_, err = p.Refresh(t.Context(), held(), rp.Target{})
 	refuses(t, err, problem.ProviderUnavailable, log)
 	refuses(t, p.Revoke(t.Context(), held()), problem.ProviderUnavailable, log)
 	if u, ok := p.EndSessionURL(held().ID, ""); ok || u != "" {

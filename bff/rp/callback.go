@@ -52,10 +52,15 @@ func same(got, want string) bool {
 func authorizationError(query url.Values, pending Pending) error {
 	code := problem.ProviderError
 	switch query.Get("error") {
-	case "access_denied",
-		// The answers to prompt=none when somebody would have to do something.
-		"login_required", "interaction_required", "account_selection_required", "consent_required":
+	case "access_denied":
 		code = problem.LoginDenied
+	case "login_required", "interaction_required", "account_selection_required", "consent_required":
+		// Somebody would have to do something. Nobody was to be asked, or the
+		// provider should have asked.
+		code = problem.LoginDenied
+		if pending.Silent {
+			code = problem.LoginNotSilent
+		}
 	case "temporarily_unavailable":
 		code = problem.ProviderUnavailable
 	}

@@ -17,6 +17,7 @@ type Identity struct {
 	Issuer, Subject string
 	SID             string    // the provider's session, for its logout; "" when it gave none
 	AuthTime        time.Time // when the user last proved who they are; zero when it did not say
+	ACR             string    // how well; "" when it did not say
 	Claims          []shared.Claim
 }
 
@@ -37,6 +38,9 @@ func (p *Provider) identity(ctx context.Context, claims claimSet) Identity {
 		id.SID = sid
 	}
 	id.AuthTime, _ = claims.date("auth_time")
+	if acr, ok := claims.text("acr"); ok && len(acr) <= maxSubject {
+		id.ACR = acr
+	}
 	id.Claims = claims.visible()
 	p.log.DebugContext(ctx, "id token accepted", "claims", len(claims), "claims_kept", len(id.Claims))
 	return id

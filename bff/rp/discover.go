@@ -26,15 +26,19 @@ const (
 type metadata struct {
 	authURL, tokenURL string
 	jwksURL           string
+	pushURL           string   // "" when requests are not pushed
 	revocationURL     string   // "" when there is none
+	userInfoURL       string   // "" when it is not asked
 	endSessionURL     *url.URL // nil when there is none
 	algorithms        []jose.SignatureAlgorithm
 	sendsIssuer       bool // RFC 9207 §3
-	keys              *oidc.RemoteKeySet
+
+	assertionAlgorithms []string // of client assertions; none when it does not say
+	keys                *keySet
 }
 
 // document holds the members of the discovery document that are read here
-// (OIDC Discovery §3, RFC 8414 §2, RFC 9207 §3, RP-Initiated Logout §2.1).
+// (OIDC Discovery §3, RFC 8414 §2, RFC 9126 §5, RFC 9207 §3, RFC 9449 §5.1, RP-Initiated Logout §2.1).
 type document struct {
 	JWKS          string   `json:"jwks_uri"`
 	Revocation    string   `json:"revocation_endpoint"`
@@ -44,6 +48,12 @@ type document struct {
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 	Challenges    []string `json:"code_challenge_methods_supported"`
 	SendsIssuer   bool     `json:"authorization_response_iss_parameter_supported"`
+
+	Push         string `json:"pushed_authorization_request_endpoint"`
+	PushRequired bool   `json:"require_pushed_authorization_requests"`
+
+	AssertionAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	ProofAlgorithms     []string `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
 }
 
 // Discover asks the provider for its metadata once. When that fails, what an
@@ -146,9 +156,16 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 	endpoint := provider.Endpoint()
 	found := &metadata{
 		authURL: endpoint.AuthURL, tokenURL: endpoint.TokenURL, jwksURL: doc.JWKS, revocationURL: doc.Revocation,
-		sendsIssuer: doc.SendsIssuer,
+		sendsIssuer: doc.SendsIssuer, assertionAlgorithms: doc.AssertionAlgorithms,
+	}
+	if p.userInfo {
+		found.userInfoURL = provider.UserInfoEndpoint()
 	}
 	var errs []error
+	var err error
+	if found.pushURL, err = p.checkPushing(doc); err != nil {
+		errs = append(errs, err)
+	}
 	for _, member := range []struct {
 		name, url string
 		required  bool
@@ -156,6 +173,8 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 		{"authorization_endpoint", found.authURL, true},
 		{"token_endpoint", found.tokenURL, true},
 		{"jwks_uri", found.jwksURL, true},
+		{"pushed_authorization_request_endpoint", found.pushURL, false},
+		{"userinfo_endpoint", found.userInfoURL, p.userInfo},
 		{"revocation_endpoint", found.revocationURL, false},
 		{"end_session_endpoint", doc.EndSession, false},
 	} {
@@ -169,8 +188,11 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 	if len(doc.ResponseTypes) > 0 && !slices.Contains(doc.ResponseTypes, "code") {
 		errs = append(errs, errors.New("response_types_supported: code is missing"))
 	}
-	if found.algorithms = acceptable(doc.Algorithms); len(found.algorithms) == 0 {
-		errs = append(errs, errors.New("id_token_signing_alg_values_supported: none is asymmetric and known"))
+	if found.algorithms = p.algorithms(doc.Algorithms); len(found.algorithms) == 0 {
+		errs = append(errs, errors.New("id_token_signing_alg_values_supported: none is asymmetric and known, or as configured"))
+	}
+	if p.dpop && len(doc.ProofAlgorithms) > 0 && !slices.Contains(doc.ProofAlgorithms, string(jose.ES256)) {
+		errs = append(errs, errors.New("dpop_signing_alg_values_supported: ES256 is missing"))
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -182,15 +204,26 @@ func (p *Provider) accept(provider *oidc.Provider, doc document) (*metadata, err
 	return found, nil
 }
 
-// keySet keeps the one in use, with its cached keys, as long as the address
-// stays. go-oidc wants a context that outlives every call, as carrier of the
-// HTTP client alone: the client's own timeout bounds each fetch, the caller's
-// context only how long that caller waits for it.
-func (p *Provider) keySet(jwksURL string) *oidc.RemoteKeySet {
+// keySet keeps the one in use, with the keys it holds, as long as the address
+// stays.
+func (p *Provider) keySet(jwksURL string) *keySet {
 	if last := p.known.Load(); last != nil && last.jwksURL == jwksURL {
 		return last.keys
 	}
-	return oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), p.documents), jwksURL)
+	return p.newKeySet(jwksURL)
+}
+
+// algorithms are those that ID tokens and logout tokens may be signed with: the
+// one registered (OIDC Core §3.1.3.7, 7) unless the provider lists others, or
+// else what it lists.
+func (p *Provider) algorithms(listed []string) []jose.SignatureAlgorithm {
+	if p.idTokenAlg == "" {
+		return acceptable(listed)
+	}
+	if len(listed) > 0 && !slices.Contains(listed, p.idTokenAlg) {
+		return nil
+	}
+	return acceptable([]string{p.idTokenAlg})
 }
 
 // acceptable returns the algorithms of the list that prove who signed. HS* and
@@ -219,6 +252,9 @@ func asymmetric() []jose.SignatureAlgorithm {
 func (p *Provider) warn(ctx context.Context, doc document) {
 	if len(doc.Challenges) > 0 && !slices.Contains(doc.Challenges, "S256") {
 		p.log.WarnContext(ctx, "provider does not list PKCE with S256", "issuer", p.issuer)
+	}
+	if p.dpop && len(doc.ProofAlgorithms) == 0 {
+		p.log.WarnContext(ctx, "provider does not list DPoP", "issuer", p.issuer)
 	}
 	methods := doc.AuthMethods
 	if len(methods) == 0 {

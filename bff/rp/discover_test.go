@@ -41,6 +41,7 @@ func TestADiscoveryDocumentIsRefusedWhen(t *testing.T) {
 		"its token endpoint is http loopback": {member("token_endpoint", "http://localhost/token"), problem.ProviderError},
 		"its login page is a script":          {member("authorization_endpoint", "javascript:alert(1)"), problem.ProviderError},
 		"its login page has a fragment":       {member("authorization_endpoint", issuer+"/a#b"), problem.ProviderError},
+		"its push endpoint is plain http":     {member("pushed_authorization_request_endpoint", "http://idp.example/par"), problem.ProviderError},
 		"its logout is a path":                {member("end_session_endpoint", "/logout"), problem.ProviderError},
 		"its revocation is a number":          {member("revocation_endpoint", 1), problem.ProviderError},
 		"it has no code flow":                 {member("response_types_supported", []string{"id_token"}), problem.ProviderError},
@@ -199,6 +200,47 @@ func TestAProviderThatIsDownAtStartIsFoundWhenItComesUp(t *testing.T) {
 	})
 }
 
+func TestInstancesThatStartTogetherDoNotAskTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		seconds := make(chan time.Duration, 10) // when each asked for the second time
+		for range cap(seconds) {
+			var count atomic.Int32
+			c, _ := newIDP().config()
+			c.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+				if count.Add(1) == 2 {
+					seconds <- time.Since(began)
+				}
+				return nil, errors.New("down")
+			})}
+			p, err := rp.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = p.Run(ctx) }()
+		}
+		time.Sleep(time.Second)
+		cancel()
+		synctest.Wait()
+		different := map[time.Duration]bool{}
+		for range cap(seconds) {
+			at := <-seconds
+			if at < 250*time.Millisecond || at > 500*time.Millisecond {
+				t.Errorf("asked again after %s", at)
+			}
+			different[at] = true
+		}
+		if len(different) < 2 {
+			t.Error("all asked at the same moment")
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // silent never answers.
 type silent struct{ *idp }
 
@@ -218,14 +260,22 @@ func TestEveryCallToASilentProviderEnds(t *testing.T) {
 		"discovery": {wellKnown, func(t *testing.T, _ *idp, p *rp.Provider) error { return p.Discover(t.Context()) }},
 		"redeeming": {"/token", redeem},
 		"the keys":  {"/keys", redeem},
+		"pushing": {"/par", func(t *testing.T, i *idp, p *rp.Provider) error {
+			_, _, err := p.Begin(t.Context(), rp.AuthRequest{})
+			return err
+		}},
 		"refreshing": {"/token", func(t *testing.T, _ *idp, p *rp.Provider) error {
-			_, err := p.Refresh(t.Context(), held())
+			_, err := p.Refresh(t.Context(), held(), rp.Target{})
 			return err
 		}},
 		"revoking": {"/revoke", func(t *testing.T, _ *idp, p *rp.Provider) error { return p.Revoke(t.Context(), held()) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := newIDP()
+			if row.path == "/par" {
+				i = pushing()
+				delete(i.answers, "/par")
+			}
 			synctest.Test(t, func(t *testing.T) {
 				p, log := start(t, i, func(c *rp.Config) {
 					c.Timeout = 3 * time.Second
@@ -265,7 +315,7 @@ func TestAWholeSignInOverTLS(t *testing.T) {
 	i.claims["iss"] = server.URL
 	p, logged := start(t, i, func(c *rp.Config) { c.Issuer, c.HTTPClient = server.URL, server.Client() })
 	_, tokens := signIn(t, i, p)
-	if _, err := p.Refresh(t.Context(), tokens); err != nil {
+	if _, err := p.Refresh(t.Context(), tokens, rp.Target{}); err != nil {
 		t.Error(err)
 	}
 	if err := p.Revoke(t.Context(), tokens); err != nil {

@@ -3,7 +3,6 @@ package rp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -14,9 +13,6 @@ import (
 )
 
 const verbIDToken = "id token"
-
-// errKeys says that an ID token could not be judged for want of the keys.
-var errKeys = errors.New("the provider's keys cannot be had")
 
 // verify accepts an ID token, or says why not. Two judges look at it and both
 // must agree: go-oidc (form, algorithm, signature, issuer, audience, expiry),
@@ -83,19 +79,14 @@ func (w *witness) VerifySignature(ctx context.Context, jwt string) ([]byte, erro
 	return payload, err
 }
 
-// label names why go-oidc refused. It has no way to say yes. go-oidc's key set
-// wraps the error of a fetch that failed, and wraps nothing when it had the
-// keys and none of them fits.
+// label names why go-oidc refused. It has no way to say yes.
 func label(keys error, refused *refusal) error {
+	var unknown *keysError
 	switch {
-	case keys != nil && errors.Unwrap(keys) != nil:
-		code, cause, ok := wire(keys)
-		if !ok {
-			code, cause = problem.ProviderError, errors.New("the key set is not valid")
-		}
-		return fail(code, verbIDToken, fmt.Errorf("%w: %w", errKeys, cause))
+	case errors.As(keys, &unknown):
+		return fail(unknown.code, verbIDToken, unknown)
 	case keys != nil:
-		return (&refusal{problem.IDTokenSignature, "no key of the provider fits the signature"}).error()
+		return (&refusal{problem.IDTokenSignature, errNoKey.Error()}).error()
 	case refused != nil:
 		return refused.error()
 	}

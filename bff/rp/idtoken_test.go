@@ -31,7 +31,8 @@ func without(name string) func(*idp) {
 	return func(i *idp) { delete(i.claims, name) }
 }
 
-// Each row breaks one property of an ID token that is otherwise accepted.
+// Each row breaks one property of an ID token that is otherwise accepted. The
+// cases of the conformance suite are in TestConformance.
 func TestAnIDTokenIsRefusedWhen(t *testing.T) {
 	for name, row := range map[string]struct {
 		edit func(*idp)
@@ -46,11 +47,8 @@ func TestAnIDTokenIsRefusedWhen(t *testing.T) {
 		"it is encrypted, five parts":              {func(i *idp) { i.mangle = func(s string) string { return s + ".a.b" } }, problem.IDTokenMalformed},
 		"it is a JWS in JSON form":                 {func(i *idp) { i.mangle = asJSON }, problem.IDTokenMalformed},
 		"it has space around it":                   {func(i *idp) { i.mangle = func(s string) string { return " " + s } }, problem.IDTokenMalformed},
-		"nobody signed it":                         {func(i *idp) { i.mangle = unsigned }, problem.IDTokenAlgorithm},
-		"it is signed with a shared secret":        {func(i *idp) { i.alg = jose.HS256 }, problem.IDTokenAlgorithm},
 		"the provider does not list its algorithm": {func(i *idp) { i.alg, i.signer = jose.PS256, rsaKey() }, problem.IDTokenAlgorithm},
 		"its algorithm is unheard of":              {func(i *idp) { i.mangle = part(0, `{"alg":"ES256K"}`) }, problem.IDTokenAlgorithm},
-		"its signature was changed":                {func(i *idp) { i.mangle = part(2, strings.Repeat("x", 64)) }, problem.IDTokenSignature},
 		"its signature is empty":                   {func(i *idp) { i.mangle = part(2, "") }, problem.IDTokenSignature},
 		"its payload was changed after signing":    {func(i *idp) { i.mangle = part(1, `{"sub":"u-2"}`) }, problem.IDTokenSignature},
 		"another key signed it under a known name": {func(i *idp) { i.signer = otherKey() }, problem.IDTokenSignature},
@@ -58,16 +56,11 @@ func TestAnIDTokenIsRefusedWhen(t *testing.T) {
 		"it brings its own key":                    {ownKey, problem.IDTokenSignature},
 		"it has a critical header nobody knows":    {func(i *idp) { i.header["crit"] = []string{"new"}; i.header["new"] = 1 }, problem.IDTokenSignature},
 		"it names no issuer":                       {without("iss"), problem.IDTokenIssuer},
-		"it names another issuer":                  {claim("iss", "https://evil.example"), problem.IDTokenIssuer},
 		"it names Google":                          {claim("iss", "accounts.google.com"), problem.IDTokenIssuer},
 		"its issuer has a slash more":              {claim("iss", issuer+"/"), problem.IDTokenIssuer},
 		"its issuer is a list":                     {claim("iss", []string{issuer}), problem.IDTokenIssuer},
-		"it names no audience":                     {without("aud"), problem.IDTokenAudience},
-		"it is for another client":                 {claim("aud", "other"), problem.IDTokenAudience},
 		"its audience is an empty list":            {claim("aud", []string{}), problem.IDTokenAudience},
 		"its audience is a number":                 {claim("aud", 7), problem.IDTokenAudience},
-		"it is for several and names no azp":       {claim("aud", []string{clientID, "other"}), problem.IDTokenAudience},
-		"it is for several and was for another":    {func(i *idp) { i.claims["aud"] = []string{clientID, "other"}; i.claims["azp"] = "other" }, problem.IDTokenAudience},
 		"another client asked for it":              {claim("azp", "other"), problem.IDTokenAudience},
 		"its azp is null":                          {claim("azp", nil), problem.IDTokenAudience},
 		"it never expires":                         {without("exp"), problem.IDTokenClaims},
@@ -77,20 +70,16 @@ func TestAnIDTokenIsRefusedWhen(t *testing.T) {
 		"it expired longer ago than the skew":      {claim("exp", now.Add(-31*time.Second).Unix()), problem.IDTokenExpired},
 		"it is not valid yet":                      {claim("nbf", now.Add(31*time.Second).Unix()), problem.IDTokenExpired},
 		"its nbf is a word":                        {claim("nbf", "later"), problem.IDTokenClaims},
-		"it does not say when it was issued":       {without("iat"), problem.IDTokenClaims},
 		"its iat is null":                          {claim("iat", nil), problem.IDTokenClaims},
 		"it was issued in the future":              {claim("iat", now.Add(31*time.Second).Unix()), problem.IDTokenExpired},
 		"it was issued after it expires":           {func(i *idp) { i.claims["iat"] = now.Unix(); i.claims["exp"] = now.Add(-time.Second).Unix() }, problem.IDTokenClaims},
-		"it names no subject":                      {without("sub"), problem.IDTokenClaims},
 		"its subject is empty":                     {claim("sub", ""), problem.IDTokenClaims},
 		"its subject is a number":                  {claim("sub", 12), problem.IDTokenClaims},
 		"its subject is longer than 255":           {claim("sub", strings.Repeat("u", 256)), problem.IDTokenClaims},
 		"it has no nonce":                          {func(i *idp) { i.noNonce = true }, problem.IDTokenNonce},
 		"its nonce is null":                        {claim("nonce", nil), problem.IDTokenNonce},
 		"its nonce is empty":                       {claim("nonce", ""), problem.IDTokenNonce},
-		"its nonce is of another sign-in":          {claim("nonce", "replayed"), problem.IDTokenNonce},
 		"its nonce is a number":                    {claim("nonce", 1), problem.IDTokenNonce},
-		"its at_hash is of another token":          {claim("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), problem.IDTokenClaims},
 		"its at_hash is empty":                     {claim("at_hash", ""), problem.IDTokenClaims},
 		"its at_hash is a number":                  {claim("at_hash", 5), problem.IDTokenClaims},
 		"its auth_time is a word":                  {claim("auth_time", "noon"), problem.IDTokenClaims},
@@ -122,22 +111,19 @@ func TestAnIDTokenIsRefusedWhen(t *testing.T) {
 
 func TestAnIDTokenIsAcceptedWhen(t *testing.T) {
 	for name, edit := range map[string]func(*idp){
-		"it is plain":                         func(*idp) {},
-		"an RSA key signed it":                func(i *idp) { i.signer, i.alg, i.header["kid"] = rsaKey(), jose.RS256, "r" },
-		"it does not name its key":            func(i *idp) { delete(i.header, "kid") },
-		"its audience is a list of one":       claim("aud", []string{clientID}),
-		"it is for several and was asked for": func(i *idp) { i.claims["aud"] = []string{"other", clientID}; i.claims["azp"] = clientID },
-		"it names the only client twice":      claim("azp", clientID),
+		"it is plain": func(*idp) {},
+		"it does not name its key, though the keys have names": func(i *idp) { delete(i.header, "kid") },
+		"its audience is a list of one":                        claim("aud", []string{clientID}),
+		"it names the only client twice":                       claim("azp", clientID),
 		"it expired within the skew": func(i *idp) {
 			i.claims["exp"] = now.Add(-29 * time.Second).Unix()
 			i.claims["iat"] = now.Add(-time.Hour).Unix()
 		},
-		"its nbf is within the skew":              claim("nbf", now.Add(29*time.Second).Unix()),
-		"its iat is within the skew":              claim("iat", now.Add(29*time.Second).Unix()),
-		"its dates have fractions":                claim("iat", float64(now.Unix())-0.5),
-		"its at_hash fits":                        claim("at_hash", "wAtxp-jEMpMz74UqTv7TMQ"),
-		"its provider lists a key nobody can use": func(i *idp) { i.answers["/keys"] = oddKeys(i.keys) },
-		"its keys have moved once":                moved,
+		"its nbf is within the skew": claim("nbf", now.Add(29*time.Second).Unix()),
+		"its iat is within the skew": claim("iat", now.Add(29*time.Second).Unix()),
+		"its dates have fractions":   claim("iat", float64(now.Unix())-0.5),
+		"its at_hash fits":           claim("at_hash", "wAtxp-jEMpMz74UqTv7TMQ"),
+		"its keys have moved once":   moved,
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := newIDP()
@@ -172,6 +158,22 @@ func TestAProviderThatListsNoAlgorithmSignsWithRS256(t *testing.T) {
 
 	i.signer, i.alg, i.header["kid"] = rsaKey(), jose.RS256, "r"
 	signInAgain(t, i, p)
+}
+
+func TestARegisteredAlgorithmIsTheOnlyOne(t *testing.T) {
+	i := newIDP()
+	delete(i.metadata, "id_token_signing_alg_values_supported")
+	p, _ := start(t, i, algorithm("ES256")) // though a list that is not there means RS256
+	signIn(t, i, p)
+
+	i.metadata["id_token_signing_alg_values_supported"] = []string{"RS256"}
+	c, log := i.config()
+	c.IDTokenAlg = "ES256"
+	p, err := rp.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, p.Discover(t.Context()), problem.ProviderError, log)
 }
 
 func signInAgain(t *testing.T, i *idp, p *rp.Provider) {

@@ -3,6 +3,7 @@ package rp
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"cloakroom/shared/problem"
@@ -22,7 +23,9 @@ type expectation struct {
 	issuer, clientID string
 	nonce            string
 	nonceRequired    bool
-	first            claimSet // of the ID token from the sign-in; nil at the sign-in
+	first            claimSet       // of the ID token from the sign-in; nil at the sign-in
+	maxAge           *time.Duration // since the user proved who they are; nil: any
+	acr              []string       // ways of signing in that will do; none: any
 	now              time.Time
 	skew             time.Duration
 }
@@ -33,11 +36,25 @@ func (p *Provider) expect(nonce string, required bool) expectation {
 	}
 }
 
+// expectSignIn adds what the sign-in asked for.
+func (p *Provider) expectSignIn(pending Pending) (expectation, error) {
+	e := p.expect(pending.Nonce, true)
+	e.acr = strings.Fields(pending.ACRValues)
+	if pending.MaxAge != "" {
+		age, err := parseMaxAge(pending.MaxAge)
+		if err != nil {
+			return expectation{}, fail(problem.LoginStateInvalid, "callback", err)
+		}
+		e.maxAge = &age
+	}
+	return e, nil
+}
+
 // inspect goes through the claims from the top and returns the first thing that
 // is wrong; nil when it has nothing to object.
 func (e expectation) inspect(c claimSet) *refusal {
 	for _, check := range []func(claimSet) *refusal{
-		e.checkIssuer, e.checkAudience, e.checkTimes, e.checkSubject, e.checkNonce, e.checkFirst,
+		e.checkIssuer, e.checkAudience, e.checkTimes, e.checkSubject, e.checkNonce, e.checkFirst, e.checkStrength,
 	} {
 		if refused := check(c); refused != nil {
 			return refused
@@ -137,12 +154,34 @@ func (e expectation) checkFirst(c claimSet) *refusal {
 	if first, _ := e.first.text("iss"); issuer != first {
 		return &refusal{problem.IDTokenIssuer, "iss is not the one of the sign-in"}
 	}
+	azp, _ := c.text("azp")
+	if first, _ := e.first.text("azp"); azp != first {
+		return &refusal{problem.IDTokenAudience, "azp is not the one of the sign-in"}
+	}
 	audience, _ := c.texts("aud")
 	first, _ := e.first.texts("aud")
 	slices.Sort(audience)
 	slices.Sort(first)
 	if !slices.Equal(audience, first) {
 		return &refusal{problem.IDTokenAudience, "aud is not the one of the sign-in"}
+	}
+	return nil
+}
+
+// checkStrength: the user proved who they are as recently and as well as was
+// asked for (OIDC Core §3.1.3.7, 12 and 13; RFC 9470 §6). The provider has to
+// say when, once asked (OIDC Core §2).
+func (e expectation) checkStrength(c claimSet) *refusal {
+	if e.maxAge != nil {
+		switch proved, ok := c.date("auth_time"); {
+		case !ok:
+			return &refusal{problem.IDTokenClaims, "auth_time is missing though max_age was asked for"}
+		case proved.Before(e.now.Add(-*e.maxAge - e.skew)):
+			return &refusal{problem.LoginTooWeak, "auth_time is longer ago than was asked for"}
+		}
+	}
+	if acr, _ := c.text("acr"); len(e.acr) > 0 && !slices.Contains(e.acr, acr) {
+		return &refusal{problem.LoginTooWeak, "acr is none of those asked for"}
 	}
 	return nil
 }

@@ -1,68 +1,33 @@
 package rp
 
 import (
-	"errors"
-	"fmt"
+	"cmp"
 	"log/slog"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"cloakroom/bff/rp/clientkey"
 	"cloakroom/bff/secret"
 )
-
-// How the client authenticates at the provider's endpoints.
-const (
-	authBasic = "client_secret_basic"
-	authPost  = "client_secret_post"
-)
-
-const (
-	defaultTimeout   = 10 * time.Second
-	defaultClockSkew = 30 * time.Second
-	maxClockSkew     = 10 * time.Minute
-)
-
-// Config describes one client at one provider. The zero value of every optional
-// field is the safe choice.
-type Config struct {
-	// Issuer is the provider's identity. It is compared byte by byte with what
-	// discovery, ID tokens and authorization responses say. https, or http on
-	// a loopback host, or InsecureHTTP.
-	Issuer       string
-	ClientID     string
-	ClientSecret secret.String // required: a BFF is a confidential client (BBA-1)
-	ClientAuth   string        // "client_secret_basic" (default) or "client_secret_post"
-
-	RedirectURL   string   // where the provider sends the browser back to
-	PostLogoutURL string   // where it sends it after logout; empty: the provider decides
-	Scopes        []string // must name openid; empty: openid alone
-
-	// InsecureHTTP lets the addresses above, and then the provider's endpoints,
-	// be plain http on any host. Tokens travel in clear.
-	InsecureHTTP bool
-
-	HTTPClient *http.Client  // nil: a default. Its transport is used, its redirect policy, jar and timeout are not
-	Timeout    time.Duration // of each call to the provider; 0: 10s
-	ClockSkew  time.Duration // how far the provider's clock may be off; 0: 30s, at most 10m
-
-	Log *slog.Logger     // nil discards
-	Now func() time.Time // nil: time.Now
-}
 
 // Provider is the relying party's view of one provider. It is safe for
 // concurrent use.
 type Provider struct {
 	issuer, clientID           string
-	clientSecret               secret.String
 	clientAuth                 string
+	clientSecret               secret.String
+	clientKey                  clientkey.Key
+	clientKeyID                string
 	redirectURL, postLogoutURL string
 	endpointsPlain             plainHTTP // where the endpoints may be http
 	scopes                     []string
+	resource, moreResources    []string
+	par                        string
+	dpop, userInfo             bool
+	idTokenAlg                 string
 	timeout, skew              time.Duration
 	log                        *slog.Logger
 	now                        func() time.Time
@@ -72,6 +37,7 @@ type Provider struct {
 
 	known   atomic.Pointer[metadata] // the last good metadata
 	failure atomic.Pointer[error]    // why the last discovery failed; nil after one that worked
+	nonce   nonceMemory              // for proofs to the provider (RFC 9449 §8)
 }
 
 // New checks c and returns a Provider that knows nothing of its provider yet:
@@ -83,6 +49,8 @@ func New(c Config) (*Provider, error) {
 	p := &Provider{
 		issuer: c.Issuer, clientID: c.ClientID, clientSecret: c.ClientSecret, clientAuth: c.ClientAuth,
 		redirectURL: c.RedirectURL, postLogoutURL: c.PostLogoutURL, scopes: slices.Clone(c.Scopes),
+		resource: slices.Clone(c.Resource), moreResources: slices.Clone(c.MoreResources), dpop: c.DPoP,
+		par: cmp.Or(c.PAR, parAuto), userInfo: c.UserInfo, idTokenAlg: c.IDTokenAlg,
 		timeout: c.Timeout, skew: c.ClockSkew, log: c.Log, now: c.Now,
 	}
 	if strings.HasPrefix(c.Issuer, "http:") {
@@ -92,6 +60,10 @@ func New(c Config) (*Provider, error) {
 	}
 	if p.clientAuth == "" {
 		p.clientAuth = authBasic
+	}
+	if p.clientAuth == authKey {
+		p.clientKey, _ = clientkey.Parse(c.ClientKey) // check has read it
+		p.clientKeyID = cmp.Or(c.ClientKeyID, p.clientKey.ID)
 	}
 	if len(p.scopes) == 0 {
 		p.scopes = []string{"openid"}
@@ -110,102 +82,4 @@ func New(c Config) (*Provider, error) {
 	}
 	p.documents, p.endpoints = clients(c.HTTPClient, p.timeout)
 	return p, nil
-}
-
-func (c Config) check() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("rp: "+format, args...)) }
-	if err := checkURL(c.Issuer, c.plain()); err != nil {
-		bad("issuer: %w", err)
-	} else if strings.Contains(c.Issuer, "?") { // OIDC Discovery §3: no query
-		bad("issuer: has a query")
-	}
-	if c.ClientID == "" {
-		bad("client id: empty")
-	}
-	if c.ClientSecret.Empty() {
-		bad("client secret: empty, and a BFF is a confidential client")
-	}
-	if c.ClientAuth != "" && c.ClientAuth != authBasic && c.ClientAuth != authPost {
-		bad("client auth: %q is neither %s nor %s", c.ClientAuth, authBasic, authPost)
-	}
-	if err := checkURL(c.RedirectURL, c.plain()); err != nil {
-		bad("redirect url: %w", err)
-	}
-	if c.PostLogoutURL != "" {
-		if err := checkURL(c.PostLogoutURL, c.plain()); err != nil {
-			bad("post logout url: %w", err)
-		}
-	}
-	if len(c.Scopes) > 0 && !slices.Contains(c.Scopes, "openid") {
-		bad("scopes: openid is missing") // OIDC Core §3.1.2.1
-	}
-	for _, scope := range c.Scopes {
-		if !isScope(scope) {
-			bad("scopes: %q is not a scope", scope)
-		}
-	}
-	if c.Timeout < 0 {
-		bad("timeout: negative")
-	}
-	if c.ClockSkew < 0 || c.ClockSkew > maxClockSkew {
-		bad("clock skew: not between 0 and %s", maxClockSkew)
-	}
-	return errors.Join(errs...)
-}
-
-// plainHTTP says where http will do instead of https.
-type plainHTTP int
-
-const (
-	never plainHTTP = iota
-	onLoopback
-	anywhere
-)
-
-// plain is where c lets its own addresses be http.
-func (c Config) plain() plainHTTP {
-	if c.InsecureHTTP {
-		return anywhere
-	}
-	return onLoopback
-}
-
-// checkURL accepts an absolute https URL without user and fragment, and plain
-// http where plain allows it.
-func checkURL(raw string, plain plainHTTP) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil:
-		return errors.New("not a URL") // err repeats the input, which may hold a password
-	case u.Host == "" || u.Hostname() == "" || u.Opaque != "":
-		return errors.New("not an absolute URL")
-	case u.User != nil:
-		return errors.New("names a user")
-	case strings.Contains(raw, "#"):
-		return errors.New("has a fragment")
-	case u.Scheme == "https", u.Scheme == "http" && plain == anywhere,
-		u.Scheme == "http" && plain == onLoopback && isLoopback(u.Hostname()):
-		return nil
-	}
-	return errors.New("neither https nor http on a loopback host")
-}
-
-// isLoopback reports whether host never leaves the machine (RFC 6761 §6.3).
-func isLoopback(host string) bool {
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.IsLoopback()
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
-}
-
-// isScope reports whether s is one scope-token (RFC 6749 §3.3).
-func isScope(s string) bool {
-	for _, c := range []byte(s) {
-		if c <= ' ' || c == '"' || c == '\\' || c > '~' {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -83,6 +83,7 @@ type idp struct {
 type seen struct {
 	path, user, password string
 	basic                bool
+	proof                string // DPoP
 	form                 url.Values
 }
 
@@ -136,7 +137,7 @@ func (i *idp) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		body, _ := io.ReadAll(r.Body)
 		form, _ := url.ParseQuery(string(body))
-		one := seen{path: r.URL.Path, form: form}
+		one := seen{path: r.URL.Path, form: form, proof: r.Header.Get("DPoP")}
 		one.user, one.password, one.basic = r.BasicAuth()
 		i.seen = append(i.seen, one)
 	}

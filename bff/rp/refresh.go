@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-
-	"golang.org/x/oauth2"
+	"net/url"
+	"strings"
 
 	"cloakroom/bff/secret"
 	"cloakroom/shared/problem"
@@ -16,11 +16,20 @@ import (
 // it belongs to is over (BBA-9).
 var ErrInvalidGrant = errors.New("the refresh token is not valid any more")
 
-// Refresh renews held (RFC 6749 §6, OIDC Core §12). What the provider does not
-// send again stays: the refresh token, the ID token, the scopes. The provider
-// may have retired the old refresh token by the time Refresh returns, so the
-// caller passes a ctx that does not end with the request that asked.
-func (p *Provider) Refresh(ctx context.Context, held Tokens) (Tokens, error) {
+// Target narrows what a renewed access token is for (BBA-39, BBA-40). The zero
+// value is what was asked for at the sign-in.
+type Target struct {
+	Resource string   // one absolute URI (RFC 8707 §2); "" is that of the sign-in
+	Scopes   []string // some of those granted (RFC 6749 §6); none is all of them
+}
+
+// Refresh renews held (RFC 6749 §6, OIDC Core §12) and returns the tokens with
+// an access token for target. What the provider does not send again stays: the
+// refresh token, the ID token, the scopes, and the key where there was one. The
+// provider may have retired the old refresh token by the time Refresh returns,
+// whatever the target, so the caller keeps the new one and passes a ctx that
+// does not end with the request that asked.
+func (p *Provider) Refresh(ctx context.Context, held Tokens, target Target) (Tokens, error) {
 	const verb = "refresh"
 	if held.Refresh.Empty() {
 		return Tokens{}, fail(problem.SessionEnded, verb, fmt.Errorf("none is held: %w", ErrInvalidGrant))
@@ -29,14 +38,28 @@ func (p *Provider) Refresh(ctx context.Context, held Tokens) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, err
 	}
+	key, err := p.proofKey(held.Key)
+	if err != nil {
+		return Tokens{}, fail(problem.Internal, verb, err)
+	}
+	scopes := held.Scopes
+	if len(target.Scopes) > 0 {
+		scopes = target.Scopes
+	}
 	asked := p.now()
-	response, err := p.renew(ctx, provider, held.Refresh)
+	response, err := p.renew(ctx, provider, held.Refresh, target, key)
 	if err != nil {
 		return Tokens{}, err
 	}
-	got, err := tokens(verb, response, asked, held.Scopes)
+	got, err := tokens(verb, response, asked, scopes, key)
 	if err != nil {
 		return Tokens{}, err
+	}
+	if got.Refresh.Empty() {
+		got.Refresh = held.Refresh
+		if got.RefreshExpires.IsZero() {
+			got.RefreshExpires = held.RefreshExpires
+		}
 	}
 	got.ID, err = p.renewedID(ctx, provider, response, got.Access, held.ID)
 	if err != nil {
@@ -45,23 +68,32 @@ func (p *Provider) Refresh(ctx context.Context, held Tokens) (Tokens, error) {
 	return got, nil
 }
 
-// renew asks for new tokens. The library fills in the old refresh token when
-// the response has none.
-func (p *Provider) renew(ctx context.Context, provider *metadata, refresh secret.String) (*oauth2.Token, error) {
-	ctx, cancel := p.call(ctx)
-	defer cancel()
-	old := &oauth2.Token{RefreshToken: refresh.Reveal()}
-	response, err := p.client(provider).TokenSource(ctx, old).Token()
-	if err == nil {
-		return response, nil
+// renew asks for new tokens.
+func (p *Provider) renew(
+	ctx context.Context, provider *metadata, refresh secret.String, target Target, key secret.String,
+) (tokenResponse, error) {
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh.Reveal()}}
+	if len(target.Scopes) > 0 {
+		form.Set("scope", strings.Join(target.Scopes, " "))
 	}
-	var answer *oauth2.RetrieveError
+	switch {
+	case target.Resource != "":
+		form.Set("resource", target.Resource)
+	case len(p.resource) > 0: // as signed in: without it the provider would choose (RFC 8707 §2.2)
+		form["resource"] = p.resource
+	}
+	got, err := p.post(ctx, provider, "refresh", provider.tokenURL, form, key)
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	if !got.refuses() {
+		return parseTokens("refresh", got)
+	}
 	// A provider in trouble (5xx) may say anything: it ends no session.
-	if errors.As(err, &answer) && answer.ErrorCode == "invalid_grant" &&
-		answer.Response.StatusCode < http.StatusInternalServerError { // RFC 6749 §5.2
-		return nil, fail(problem.SessionEnded, "refresh", ErrInvalidGrant)
+	if got.complaint().Error == "invalid_grant" && got.status < http.StatusInternalServerError { // RFC 6749 §5.2
+		return tokenResponse{}, fail(problem.SessionEnded, "refresh", ErrInvalidGrant)
 	}
-	return nil, p.tokenError("refresh", err, refresh.Reveal())
+	return tokenResponse{}, p.endpointError("refresh", got, refresh.Reveal())
 }
 
 // renewedID returns the ID token to keep. One that comes with the response must
@@ -70,9 +102,9 @@ func (p *Provider) renew(ctx context.Context, provider *metadata, refresh secret
 // cannot be had, the old one stays: the new refresh token must not be lost for
 // the sake of a newer logout hint.
 func (p *Provider) renewedID(
-	ctx context.Context, provider *metadata, response *oauth2.Token, access, held secret.String,
+	ctx context.Context, provider *metadata, response tokenResponse, access, held secret.String,
 ) (secret.String, error) {
-	sent := response.Extra("id_token")
+	sent := response.ID
 	if sent == nil || sent == "" || held.Empty() {
 		return held, nil
 	}

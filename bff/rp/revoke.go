@@ -2,13 +2,9 @@ package rp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"cloakroom/bff/secret"
 	"cloakroom/shared"
@@ -47,49 +43,16 @@ func (p *Provider) Revoke(ctx context.Context, held Tokens) error {
 
 func (p *Provider) revoke(ctx context.Context, provider *metadata, kind string, token secret.String) error {
 	verb := "revoke " + kind
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
-	defer cancel()
 	form := url.Values{"token": {token.Reveal()}, "token_type_hint": {kind}} // RFC 7009 §2.1
-	if p.clientAuth == authPost {
-		form.Set("client_id", p.clientID)
-		form.Set("client_secret", p.clientSecret.Reveal())
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, provider.revocationURL, strings.NewReader(form.Encode()))
-	if err != nil {
-		return fail(problem.Internal, verb, errors.New("the request cannot be made"))
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if p.clientAuth == authBasic { // RFC 6749 §2.3.1
-		req.SetBasicAuth(url.QueryEscape(p.clientID), url.QueryEscape(p.clientSecret.Reveal()))
-	}
-	resp, err := p.endpoints.Do(req)
-	if err != nil {
-		code, cause, _ := wire(err) // Do returns nothing but *url.Error
-		return fail(code, verb, cause)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode == http.StatusOK { // also for a token it does not know (RFC 7009 §2.2)
+	got, err := p.post(ctx, provider, verb, provider.revocationURL, form, secret.String{})
+	switch {
+	case err != nil:
+		return err
+	case got.status == http.StatusOK: // also for a token it does not know (RFC 7009 §2.2)
 		return nil
-	}
-	return p.revocationError(verb, resp, token)
-}
-
-func (p *Provider) revocationError(verb string, resp *http.Response, token secret.String) error {
-	var answer struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err == nil {
-		err = json.Unmarshal(body, &answer)
-	}
-	if err != nil {
-		return fail(problem.ProviderError, verb, fmt.Errorf("HTTP %d", resp.StatusCode))
-	}
 	// A provider need not be able to revoke access tokens (RFC 7009 §2.2.1).
-	if answer.Error == "unsupported_token_type" && resp.StatusCode < http.StatusInternalServerError {
+	case got.complaint().Error == "unsupported_token_type" && got.status < http.StatusInternalServerError:
 		return nil
 	}
-	return fail(problem.ProviderError, verb, fmt.Errorf("HTTP %d: %w", resp.StatusCode,
-		said(answer.Error, answer.Description, token.Reveal(), p.clientSecret.Reveal())))
+	return p.endpointError(verb, got, token.Reveal())
 }

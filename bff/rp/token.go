@@ -2,20 +2,23 @@ package rp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
+	"math"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/oauth2"
 
 	"cloakroom/bff/secret"
 	"cloakroom/shared/problem"
 )
 
 // Tokens is what a token response gave. AccessExpires is zero when the provider
-// did not say; then only a refusal by the API tells.
+// did not say; then only a refusal by the API tells. RefreshExpires is zero
+// likewise. Key is the private key they are bound to, for Proof; empty when
+// whoever holds them may use them.
 type Tokens struct {
 	Access, Refresh, ID           secret.String
 	AccessExpires, RefreshExpires time.Time
@@ -26,87 +29,109 @@ type Tokens struct {
 // maxScopes bounds how many scopes of a token response are kept.
 const maxScopes = 100
 
-// client is the oauth2 view of this client at that provider, made for one call
-// because it holds the secret bare. Naming the style keeps the library from
-// trying the secret both ways.
-func (p *Provider) client(provider *metadata) *oauth2.Config {
-	style := oauth2.AuthStyleInHeader // percent-encoded by the library (RFC 6749 §2.3.1)
-	if p.clientAuth == authPost {
-		style = oauth2.AuthStyleInParams
-	}
-	return &oauth2.Config{
-		ClientID: p.clientID, ClientSecret: p.clientSecret.Reveal(),
-		RedirectURL: p.redirectURL, Scopes: p.scopes,
-		Endpoint: oauth2.Endpoint{AuthURL: provider.authURL, TokenURL: provider.tokenURL, AuthStyle: style},
-	}
-}
-
 // exchange sends the code and the verifier to the token endpoint (RFC 6749
-// §4.1.3, RFC 7636 §4.5).
-func (p *Provider) exchange(ctx context.Context, provider *metadata, code, verifier string) (*oauth2.Token, error) {
-	ctx, cancel := p.call(ctx)
-	defer cancel()
-	token, err := p.client(provider).Exchange(ctx, code, oauth2.VerifierOption(verifier))
+// §4.1.3, RFC 7636 §4.5, RFC 8707 §2.2).
+func (p *Provider) exchange(ctx context.Context, provider *metadata, code, verifier string, key secret.String) (tokenResponse, error) {
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {p.redirectURL}, "code_verifier": {verifier},
+	}
+	if len(p.resource) > 0 {
+		form["resource"] = p.resource
+	}
+	got, err := p.post(ctx, provider, "redeem", provider.tokenURL, form, key)
 	if err != nil {
-		return nil, p.tokenError("redeem", err, code, verifier)
+		return tokenResponse{}, err
 	}
-	return token, nil
+	if got.refuses() {
+		return tokenResponse{}, p.endpointError("redeem", got, code, verifier)
+	}
+	return parseTokens("redeem", got)
 }
 
-// call bounds one request to an endpoint and carries the client for it.
-func (p *Provider) call(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithValue(ctx, oauth2.HTTPClient, p.endpoints), p.timeout)
+// refuses reports whether a is an error, also where a provider says so with
+// status 200.
+func (a answer) refuses() bool { return a.status != http.StatusOK || a.complaint().Error != "" }
+
+// tokenResponse is a token response as it came (RFC 6749 §5.1, OIDC Core
+// §3.1.3.3).
+type tokenResponse struct {
+	Access  string          `json:"access_token"`
+	Type    string          `json:"token_type"`
+	Refresh string          `json:"refresh_token"`
+	Expires json.RawMessage `json:"expires_in"`
+	Scope   any             `json:"scope"`
+	ID      any             `json:"id_token"`
+	// Two names for what no standard names: Keycloak's, and everybody else's.
+	RefreshExpires      json.RawMessage `json:"refresh_expires_in"`
+	RefreshTokenExpires json.RawMessage `json:"refresh_token_expires_in"`
 }
 
-// tokenError names what came instead of a token response. The library's own
-// text repeats the body, so none of it is kept. secrets are what was sent.
-func (p *Provider) tokenError(verb string, err error, secrets ...string) error {
-	var answer *oauth2.RetrieveError
-	if errors.As(err, &answer) {
-		status := answer.Response.StatusCode
-		cause := said(answer.ErrorCode, answer.ErrorDescription, append(secrets, p.clientSecret.Reveal())...)
-		return fail(problem.ProviderError, verb, fmt.Errorf("HTTP %d: %w", status, cause))
+func parseTokens(verb string, a answer) (tokenResponse, error) {
+	var r tokenResponse
+	if json.Unmarshal(a.body, &r) != nil || r.Access == "" {
+		return tokenResponse{}, fail(problem.TokenResponse, verb, errors.New("not a token response"))
 	}
-	if code, cause, ok := wire(err); ok {
-		return fail(code, verb, cause)
-	}
-	return fail(problem.TokenResponse, verb, errors.New("not a token response"))
+	return r, nil
 }
 
-// tokens checks a token response (RFC 6749 §5.1, OIDC Core §3.1.3.3). asked is
-// when the request left: counting from there never takes a token for longer
-// lived than it is. The ID token is not part of it: nobody has checked it yet.
-func tokens(verb string, response *oauth2.Token, asked time.Time, scopes []string) (Tokens, error) {
+// tokens checks a token response. asked is when the request left: counting from
+// there never takes a token for longer lived than it is. scopes are those asked
+// for. With a key the tokens must be bound to it, and without one they must not
+// be bound at all: a provider that ignores the proof is a downgrade (RFC 9449
+// §5). The ID token is not part of it: nobody has checked it yet.
+func tokens(verb string, r tokenResponse, asked time.Time, scopes []string, key secret.String) (Tokens, error) {
+	want := "Bearer"
+	if !key.Empty() {
+		want = "DPoP"
+	}
+	lifetime, said, err := seconds(r.Expires)
 	var invalid error
 	switch {
-	case !strings.EqualFold(response.TokenType, "Bearer"):
-		invalid = errors.New("token_type is not Bearer")
-	case !isVisible(response.AccessToken, '!'):
+	case !strings.EqualFold(r.Type, want):
+		invalid = errors.New("token_type is not " + want)
+	case !isVisible(r.Access, '!'):
 		invalid = errors.New("access_token has characters no token has")
-	case !isVisible(response.RefreshToken, ' '):
+	case !isVisible(r.Refresh, ' '):
 		invalid = errors.New("refresh_token has characters no token has")
-	case response.ExpiresIn < 0:
-		invalid = errors.New("expires_in is negative")
+	case err != nil || lifetime < 0:
+		invalid = errors.New("expires_in is not a number of seconds")
 	}
 	if invalid != nil {
 		return Tokens{}, fail(problem.TokenResponse, verb, invalid)
 	}
-	out := Tokens{
-		Access: secret.New(response.AccessToken), Refresh: secret.New(response.RefreshToken),
-		AccessExpires: response.Expiry.Round(0), Scopes: slices.Clone(scopes),
+	out := Tokens{Access: secret.New(r.Access), Refresh: secret.New(r.Refresh), Scopes: slices.Clone(scopes), Key: key}
+	if said {
+		out.AccessExpires = asked.Add(lifetime)
 	}
-	if response.ExpiresIn > 0 || isZero(response.Extra("expires_in")) {
-		out.AccessExpires = asked.Add(time.Duration(response.ExpiresIn) * time.Second)
+	for _, raw := range []json.RawMessage{r.RefreshExpires, r.RefreshTokenExpires} {
+		// 0 is Keycloak's way to say that a refresh token does not expire.
+		if lifetime, _, err := seconds(raw); err == nil && lifetime > 0 {
+			out.RefreshExpires = asked.Add(lifetime)
+		}
 	}
-	if granted, ok := response.Extra("scope").(string); ok { // absent: as asked for (RFC 6749 §5.1)
+	if granted, ok := r.Scope.(string); ok { // absent: as asked for (RFC 6749 §5.1)
 		fields := strings.Fields(granted)
 		out.Scopes = fields[:min(len(fields), maxScopes)]
 	}
 	return out, nil
 }
 
-// isZero tells an expires_in of 0, which is a statement, from none at all.
-func isZero(v any) bool { return v == float64(0) || v == int64(0) || v == "0" }
+// seconds reads a number of seconds, which some providers put in quotes, and
+// whether there is one.
+func seconds(raw json.RawMessage) (d time.Duration, said bool, err error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return 0, false, nil
+	}
+	var number json.Number
+	if err := json.Unmarshal(raw, &number); err != nil {
+		return 0, false, err
+	}
+	n, err := number.Float64()
+	if err != nil {
+		return 0, false, err
+	}
+	return time.Duration(max(-1, min(n, math.MaxInt32))) * time.Second, true, nil
+}
 
 // isVisible reports whether all of s is ASCII from lowest to ~ (RFC 6749 §A.12,
 // §A.17). An access token has no space: it becomes part of a header.

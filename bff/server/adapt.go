@@ -15,7 +15,6 @@ import (
 	"cloakroom/bff/secret"
 	"cloakroom/bff/session"
 	"cloakroom/shared"
-	"cloakroom/shared/problem"
 )
 
 // relyingParty is the provider as login and refresh want it.
@@ -27,8 +26,12 @@ var (
 	_ refresh.Provider     = relyingParty{}
 )
 
-func (p relyingParty) Begin(ctx context.Context, prompt string) (string, login.Pending, error) {
-	redirect, pending, err := p.rp.Begin(ctx, rp.AuthRequest{Prompt: prompt})
+func (p relyingParty) Begin(ctx context.Context, asked login.AuthRequest) (string, login.Pending, error) {
+	request, err := rp.ParseAuthRequest(asked.Prompt, asked.MaxAge, asked.ACRValues)
+	if err != nil {
+		return "", login.Pending{}, err
+	}
+	redirect, pending, err := p.rp.Begin(ctx, request)
 	return redirect, login.Pending(pending), err
 }
 
@@ -48,12 +51,13 @@ func (p relyingParty) Redeem(ctx context.Context, pending login.Pending, query u
 		return session.Session{}, fmt.Errorf("server: encode the claims: %w", err)
 	}
 	return session.Session{
-		Issuer: who.Issuer, Subject: who.Subject, SID: who.SID, Claims: claims, Tokens: session.Tokens(tokens),
+		Issuer: who.Issuer, Subject: who.Subject, SID: who.SID, Claims: claims, AuthTime: who.AuthTime, ACR: who.ACR,
+		Tokens: session.Tokens(tokens),
 	}, nil
 }
 
-func (p relyingParty) Refresh(ctx context.Context, old session.Tokens, _ refresh.Need) (session.Tokens, error) {
-	tokens, err := p.rp.Refresh(ctx, rp.Tokens(old))
+func (p relyingParty) Refresh(ctx context.Context, old session.Tokens, need refresh.Need) (session.Tokens, error) {
+	tokens, err := p.rp.Refresh(ctx, rp.Tokens(old), rp.Target(need))
 	if errors.Is(err, rp.ErrInvalidGrant) {
 		err = fmt.Errorf("%w: %w", refresh.ErrDead, err)
 	}
@@ -64,9 +68,9 @@ func (p relyingParty) Revoke(ctx context.Context, tokens session.Tokens) error {
 	return p.rp.Revoke(ctx, rp.Tokens(tokens))
 }
 
-// VerifyLogoutToken refuses every token until the relying party can check one.
-func (p relyingParty) VerifyLogoutToken(context.Context, string) (login.LogoutToken, error) {
-	return login.LogoutToken{}, problem.New(problem.LogoutTokenInvalid, errors.New("server: logout tokens are not checked yet"))
+func (p relyingParty) VerifyLogoutToken(ctx context.Context, raw string) (login.LogoutToken, error) {
+	token, err := p.rp.VerifyLogoutToken(ctx, raw)
+	return login.LogoutToken(token), err
 }
 
 func (p relyingParty) EndSessionURL(idToken secret.String, state string) (string, bool) {

@@ -30,7 +30,7 @@ type DemoOptions struct {
 	// OnIssue sees every token the provider issues, for tests that search for
 	// them where they must not be.
 	OnIssue func(kind, token string)
-	// ProviderTimeout bounds each call of the BFF to the provider; 0 means 10s.
+	// ProviderTimeout bounds each call of the BFF to the provider; 0 means 15s.
 	ProviderTimeout time.Duration
 	// Host is the application's; empty means localhost. It must be localhost
 	// or below it.

@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
+
 // dialer dials like net.Dialer, except that localhost and every name below it
 // is this machine, whatever a resolver says (RFC 6761 §6.3): a name server
 // that answered otherwise would be given the tokens.
-func dialer() func(ctx context.Context, network, addr string) (net.Conn, error) {
+func dialer() dialFunc {
 	d := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(addr)
@@ -33,7 +35,7 @@ func isLocalhost(host string) bool {
 
 // providerTransport reaches the provider, through the machine's HTTP proxy if
 // it has one. Few connections: one sign-in is a handful of requests.
-func providerTransport(dial func(context.Context, string, string) (net.Conn, error)) *http.Transport {
+func providerTransport(dial dialFunc) *http.Transport {
 	return &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: dial, ForceAttemptHTTP2: true,
 		MaxIdleConnsPerHost: 32, IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 10 * time.Second,

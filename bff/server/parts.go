@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"cloakroom/bff/config"
 	"cloakroom/bff/proxy"
 	"cloakroom/bff/respond"
+	"cloakroom/bff/rp"
 	"cloakroom/bff/session"
 	"cloakroom/bff/spa"
 	"cloakroom/shared"
@@ -57,6 +59,26 @@ func sessionCookie(c *config.Config) session.Cookie {
 		return session.Cookie{Name: strings.TrimPrefix(shared.CookieName, "__Host-Http-"), InsecurePlainHTTP: true}
 	}
 	return session.Cookie{Name: shared.CookieName}
+}
+
+// providerConfig asks at the sign-in for what any route wants, so that each can
+// have its token later.
+func providerConfig(c *config.Config, o Options, dial dialFunc) rp.Config {
+	p := c.Provider
+	made := rp.Config{
+		Issuer: p.Issuer, ClientID: p.ClientID, ClientAuth: string(p.ClientAuth), ClientSecret: p.ClientSecret,
+		ClientKey: p.ClientKey, ClientKeyID: p.ClientKeyID, Scopes: p.Scopes, Resource: p.Resource,
+		PAR: p.PAR, DPoP: p.DPoP, UserInfo: p.UserInfo, IDTokenAlg: p.IDTokenAlg,
+		RedirectURL: c.Origin() + shared.PathCallback, PostLogoutURL: c.Origin() + shared.PathSignedOut,
+		InsecureHTTP: c.InsecureHTTP, Timeout: cmp.Or(o.ProviderTimeout, p.Timeout),
+		HTTPClient: &http.Client{Transport: providerTransport(dial)}, Log: o.Log,
+	}
+	for _, route := range c.API {
+		if route.Resource != "" {
+			made.MoreResources = append(made.MoreResources, route.Resource)
+		}
+	}
+	return made
 }
 
 // proxyRoutes gives every route that allows GET its HEAD.

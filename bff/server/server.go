@@ -19,7 +19,6 @@ import (
 	"cloakroom/bff/rp"
 	"cloakroom/bff/session"
 	"cloakroom/bff/spa"
-	"cloakroom/shared"
 )
 
 // Options are what a Server needs besides its config.
@@ -28,7 +27,8 @@ type Options struct {
 	Log *slog.Logger
 	// Version is shown in the metrics.
 	Version string
-	// ProviderTimeout bounds each call to the provider; 0 means 10s.
+	// ProviderTimeout bounds each call to the provider, whatever the config
+	// says; 0 means that it says so.
 	ProviderTimeout time.Duration
 }
 
@@ -69,13 +69,7 @@ func New(c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.rp, err = rp.New(rp.Config{
-		Issuer: c.Provider.Issuer, ClientID: c.Provider.ClientID, ClientSecret: c.Provider.ClientSecret,
-		ClientAuth: string(c.Provider.ClientAuth), Scopes: c.Provider.Scopes, InsecureHTTP: c.InsecureHTTP, Timeout: o.ProviderTimeout,
-		RedirectURL: c.Origin() + shared.PathCallback, PostLogoutURL: c.Origin() + shared.PathSignedOut,
-		HTTPClient: &http.Client{Transport: providerTransport(dial)}, Log: o.Log,
-	})
-	if err != nil {
+	if s.rp, err = rp.New(providerConfig(c, o, dial)); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	provider := relyingParty{s.rp}

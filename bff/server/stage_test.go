@@ -170,22 +170,23 @@ spa: {dir: "%[6]s"}
 `
 
 // configure writes the config of a stage whose public address is origin.
-func configure(t testing.TB, origin, addr, admin, issuer string, u *upstream, extra string) *config.Config {
+func configure(t testing.TB, origin, addr, admin, issuer string, u *upstream, extra string, environ ...string) *config.Config {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("<!doctype html><title>the application</title>"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	text := fmt.Sprintf(stageConfig, origin, addr, admin, issuer, u.URL, dir) + extra
-	c, err := config.Parse("stage", []byte(text), nil)
+	c, err := config.Parse("stage", []byte(text), environ)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	return c
 }
 
-// open runs a stage until the test ends. extra is appended to its config.
-func open(t testing.TB, scheme, extra string) *stage {
+// open runs a stage until the test ends. extra is appended to its config, and
+// environ counts for more.
+func open(t testing.TB, scheme, extra string, environ ...string) *stage {
 	t.Helper()
 	s := &stage{log: newLogBook(), upstream: newUpstream(t), issued: &issued{}, stopped: make(chan error, 1)}
 	for range 5 { // a free port may be taken again before Run has it
@@ -199,7 +200,7 @@ func open(t testing.TB, scheme, extra string) *stage {
 			}},
 			OnIssue: s.issued.add,
 		})
-		if s.run(t, configure(t, s.origin, s.addr, s.admin, s.idp.Issuer(), s.upstream, extra)) {
+		if s.run(t, configure(t, s.origin, s.addr, s.admin, s.idp.Issuer(), s.upstream, extra, environ...)) {
 			s.log.await(t, "provider discovered")
 			return s
 		}

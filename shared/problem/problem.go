@@ -58,6 +58,7 @@ const (
 	LoginExpired      Code = "login_expired"
 	LoginDenied       Code = "login_denied"
 	LoginTooWeak      Code = "login_too_weak"
+	LoginNotSilent    Code = "login_not_silent"
 
 	ProviderUnavailable Code = "provider_unavailable"
 	ProviderTimeout     Code = "provider_timeout"
@@ -73,6 +74,7 @@ const (
 	IDTokenExpired      Code = "id_token_expired"
 	IDTokenNonce        Code = "id_token_nonce"
 	IDTokenClaims       Code = "id_token_claims"
+	UserInfoInvalid     Code = "userinfo_invalid"
 
 	LogoutTokenInvalid  Code = "logout_token_invalid"
 	LogoutTokenReplayed Code = "logout_token_replayed"
@@ -123,6 +125,7 @@ var Kinds = map[Code]Kind{
 	LoginExpired:      {http.StatusBadRequest, "This sign-in took too long"},
 	LoginDenied:       {http.StatusForbidden, "The sign-in was cancelled or refused"},
 	LoginTooWeak:      {http.StatusForbidden, "The sign-in was not as strong or as recent as asked for"},
+	LoginNotSilent:    {http.StatusForbidden, "Nobody can be signed in without being asked"},
 
 	ProviderUnavailable: {http.StatusServiceUnavailable, "The identity provider does not answer"},
 	ProviderTimeout:     {http.StatusGatewayTimeout, "The identity provider took too long"},
@@ -138,6 +141,7 @@ var Kinds = map[Code]Kind{
 	IDTokenExpired:      {http.StatusBadGateway, "The ID token has expired or is not valid yet"},
 	IDTokenNonce:        {http.StatusBadGateway, "The ID token is not of this sign-in"},
 	IDTokenClaims:       {http.StatusBadGateway, "The ID token lacks a claim it must have"},
+	UserInfoInvalid:     {http.StatusBadGateway, "The identity provider's user information is not about this user"},
 
 	LogoutTokenInvalid:  {http.StatusBadRequest, "The logout token is not valid"},
 	LogoutTokenReplayed: {http.StatusBadRequest, "The logout token was used before"},
