@@ -547,6 +547,9 @@ func TestASilentSignInThatFailsComesBackAsItWas(t *testing.T) {
 		if a.StatusCode != http.StatusSeeOther || a.location() != "/orders?page=2" || a.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("signed in %v: %d to %q, %s", signedIn, a.StatusCode, a.location(), a.body)
 		}
+		if strings.Contains(string(a.body), string(problem.LoginNotSilent)) {
+			t.Errorf("signed in %v: the way back carries an error: %s", signedIn, a.body)
+		}
 		if v.sessionCookie() != before || (before != "") != signedIn {
 			t.Errorf("signed in %v: the session changed", signedIn)
 		}
