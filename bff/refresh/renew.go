@@ -117,14 +117,14 @@ func (r *Refresher) keep(ctx context.Context, t session.Ticket, need Need, mine 
 	return session.Session{}, problem.New(problem.StoreUnavailable, errors.Join(errNotKept, err))
 }
 
-// put writes the tokens into the session: the refresh token in any case, the
-// access token where need has its place.
+// put writes the tokens into the session: the access token where need has its
+// place, all else where it always is.
 func put(s *session.Session, need Need, tokens session.Tokens, now time.Time) {
 	if !need.isOther() {
 		s.Tokens, s.Renewed = tokens, now
 		return
 	}
-	s.Tokens.Refresh, s.Tokens.RefreshExpires = tokens.Refresh, tokens.RefreshExpires
+	s.Tokens.Refresh, s.Tokens.RefreshExpires, s.Tokens.ID, s.Tokens.Key = tokens.Refresh, tokens.RefreshExpires, tokens.ID, tokens.Key
 	grant := session.Grant{
 		Resource: need.Resource, Scopes: slices.Clone(need.Scopes), Access: tokens.Access, Since: now, Expires: tokens.AccessExpires,
 	}
