@@ -26,16 +26,15 @@ type Chaos struct {
 	// Forgets says that sessions may vanish from the moment Hurt begins. Without
 	// it, what was acknowledged stays.
 	Forgets bool
-	// Claims is how many bytes of claims a session has besides.
-	Claims int
+	// Guests is how many users there are; 0 means 1,000. Claims is how many bytes
+	// of claims each session has besides.
+	Guests, Claims int
 }
 
-const (
-	chaosGuests  = 1000
-	chaosWorkers = 8
-	// settle is how many calls of each kind must succeed after the damage.
-	settle = 100
-)
+const chaosWorkers = 8
+
+// settle is how many calls of a kind must succeed for things to have settled.
+func (c Chaos) settle() int64 { return int64(c.Guests / 10) }
 
 // RunChaos signs a thousand users in, uses, changes and ends their sessions
 // while Hurt does its work, and checks that
@@ -48,17 +47,23 @@ const (
 //   - the stores work again by themselves, and whoever's session is gone can
 //     sign in again.
 func RunChaos(t *testing.T, c Chaos) {
+	if c.Guests == 0 {
+		c.Guests = 1000
+	}
 	l := newLoad(t, c)
+	for _, s := range c.Stores {
+		Recovers(t, s) // some take their time to start
+	}
 	l.signAllIn()
 	l.start()
-	l.Wait(Reading, settle)
+	l.Wait(Reading, c.settle())
 	l.hurt.Store(true)
 	c.Hurt(t, l)
 	for _, s := range c.Stores {
 		Recovers(t, s)
 	}
 	for _, what := range []Kind{Reading, Changing, Ending, SigningIn} {
-		l.Wait(what, settle)
+		l.Wait(what, c.settle())
 	}
 	l.end()
 	l.heal()
@@ -79,7 +84,7 @@ func KillAndRestart(s interface {
 			l.WaitFailure(Reading)
 			l.WaitFailure(Ending)
 			s.Restart()
-			l.Wait(Changing, settle)
+			l.Wait(Changing, l.settle())
 		}
 	}
 }
@@ -224,22 +229,44 @@ func (l *Load) heal() {
 	l.t.Helper()
 	l.everyone(func(i int, g *guest) {
 		m := l.manager(i)
-		if g.seen().state == unsure {
-			if err := m.Delete(l.t.Context(), g.ticket); err != nil {
+		if g.state == unsure {
+			if err := l.insist(func(ctx context.Context) error { return m.Delete(ctx, g.ticket) }); err != nil {
 				l.wrong("a sign-out after the damage = %v", err)
 			}
 			g.leave(g.ticket)
 		}
-		_, err := m.Load(l.t.Context(), g.ticket)
-		if errors.Is(err, session.ErrNotFound) && g.state == signedIn {
-			l.vanished(g, g.ticket, err)
+		if g.state == signedIn {
+			if _, err := l.load(m, g.ticket); errors.Is(err, session.ErrNotFound) {
+				l.vanished(g, g.ticket, err)
+			}
 		}
 		if g.state == signedOut {
-			if err := g.signIn(l.t.Context(), m); err != nil {
+			if err := l.insist(func(ctx context.Context) error { return g.signIn(ctx, m) }); err != nil {
 				l.wrong("a sign-in after the damage = %v", err)
 			}
 		}
 	})
+}
+
+// insist repeats a call while it is the store that fails: a cluster settles in
+// its own time.
+func (l *Load) insist(call func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := call(ctx)
+		if err == nil || errors.Is(err, session.ErrNotFound) || ctx.Err() != nil {
+			return err
+		}
+		<-again.C
+	}
+}
+
+func (l *Load) load(m *session.Manager, ticket session.Ticket) (s session.Session, err error) {
+	err = l.insist(func(ctx context.Context) (err error) { s, err = m.Load(ctx, ticket); return err })
+	return s, err
 }
 
 // check compares what every store holds with what was acknowledged.
@@ -261,20 +288,26 @@ func (l *Load) check() {
 }
 
 func (l *Load) checkGuest(m *session.Manager, g *guest) {
-	ctx := l.t.Context()
-	s, err := m.Load(ctx, g.ticket)
+	s, err := l.load(m, g.ticket)
+	if errors.Is(err, session.ErrNotFound) && l.Forgets { // to make room for another's
+		l.vanished(g, g.ticket, err)
+		if err = g.signIn(l.t.Context(), m); err == nil {
+			s, err = l.load(m, g.ticket)
+		}
+	}
 	if err != nil {
 		l.wrong("a session that was acknowledged = %v", err)
 	} else if !g.mine(s) || s.Refreshes < g.kept || s.Refreshes > g.tried {
 		l.wrong("the session of %s is that of %s at change %d of %d to %d", g.subject, s.Subject, s.Refreshes, g.kept, g.tried)
 	}
 	for _, ticket := range g.ended {
-		if _, err := m.Load(ctx, ticket); !errors.Is(err, session.ErrNotFound) {
+		if _, err := l.load(m, ticket); !errors.Is(err, session.ErrNotFound) {
 			l.wrong("a session that had ended = %v", err)
 		}
 	}
 	// A sign-in that failed may have left a session whose ticket nobody has.
-	listed, err := m.OfSubject(ctx, issuer, g.subject)
+	var listed []session.Listing
+	err = l.insist(func(ctx context.Context) (err error) { listed, err = m.OfSubject(ctx, issuer, g.subject); return err })
 	has := func(ticket session.Ticket) bool {
 		return slices.ContainsFunc(listed, func(l session.Listing) bool { return l.ID == ticket.ID() })
 	}
@@ -294,7 +327,7 @@ func (l *Load) everyone(f func(i int, g *guest)) {
 
 func (l *Load) signAllIn() {
 	l.t.Helper()
-	for i := range chaosGuests {
+	for i := range l.Guests {
 		l.guests = append(l.guests, &guest{subject: fmt.Sprintf("subject-%04d", i), claims: []byte(strings.Repeat("c", l.Claims))})
 	}
 	l.everyone(func(i int, g *guest) {
@@ -323,7 +356,7 @@ func (l *Load) work(ctx context.Context, worker int) {
 	defer pause.Stop()
 	for ; ctx.Err() == nil; <-pause.C {
 		m := l.manager(random.IntN(len(l.managers)))
-		own := l.guests[random.IntN(chaosGuests/chaosWorkers)*chaosWorkers+worker]
+		own := l.guests[random.IntN(l.Guests/chaosWorkers)*chaosWorkers+worker]
 		switch what := random.IntN(10); own.seen().state {
 		case signedOut:
 			l.went(ctx, SigningIn, own, own.signIn(ctx, m))
@@ -336,7 +369,7 @@ func (l *Load) work(ctx context.Context, worker int) {
 				l.leave(ctx, m, own)
 			}
 		}
-		l.read(ctx, m, l.guests[random.IntN(chaosGuests)])
+		l.read(ctx, m, l.guests[random.IntN(l.Guests)])
 	}
 }
 
@@ -356,6 +389,9 @@ func (l *Load) WaitFailure(what Kind) {
 	l.t.Helper()
 	l.wait(what.String()+" to fail", &l.failed[what], 1)
 }
+
+// Vanished is how many sessions nobody ended and yet are gone.
+func (l *Load) Vanished() int64 { return l.lost.Load() }
 
 func (l *Load) wait(what string, count interface{ Load() int64 }, more int64) {
 	l.t.Helper()
