@@ -96,27 +96,13 @@ func TestBeforeEnoughServersMetOperationsFailAndSaySo(t *testing.T) {
 	}
 	r := record(time.Hour)
 	began := time.Now()
-	fails := func(what string, s *nats.Store) {
-		t.Helper()
-		_, err := s.Create(t.Context(), r)
-		told.WantFailure(t, what+": Create", err, r)
-		_, err = s.Get(t.Context(), r.ID)
-		told.WantFailure(t, what+": Get", err, r)
-		r.Version = 1
-		_, err = s.Update(t.Context(), r)
-		told.WantFailure(t, what+": Update", err, r)
-		told.WantFailure(t, what+": Delete", s.Delete(t.Context(), r.ID), r)
-		_, err = s.Find(t.Context(), r.Keys[0])
-		told.WantFailure(t, what+": Find", err, r)
-		told.WantFailure(t, what+": Ping", s.Ping(t.Context()), r)
-	}
-	fails("no server", stopped)
+	told.WantDown(t, stopped, r)
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("without a server six operations took %v to fail", took)
 	}
 	configs[0].Timeout = 500 * time.Millisecond
 	first := startNode(t, configs[0])
-	fails("one of three servers", first.store)
+	told.WantDown(t, first.store, r)
 	second := startNode(t, configs[1])
 	third := startNode(t, configs[2])
 	for _, n := range []*node{first, second, third} {

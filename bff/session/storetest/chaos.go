@@ -207,10 +207,25 @@ func (l *Load) change(ctx context.Context, m *session.Manager, g *guest) {
 	}
 }
 
-// leave ends the guest's session.
+// leave ends the guest's session while a change of it is under way.
 func (l *Load) leave(ctx context.Context, m *session.Manager, g *guest) {
-	g.set(func() { g.state = unsure })
-	if l.went(ctx, Ending, g, m.Delete(ctx, g.ticket)) {
+	var n int
+	g.set(func() { g.state = unsure; g.tried++; n = g.tried })
+	begun, written := make(chan struct{}), make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	go func() {
+		defer close(written)
+		defer begin()
+		_, _ = m.Update(ctx, g.ticket, func(s *session.Session) error { // whatever comes of it
+			s.Refreshes, s.Tokens = n, g.tokens(n)
+			begin() // it is read: the write may come before the delete or after it
+			return nil
+		})
+	}()
+	<-begun
+	err := m.Delete(ctx, g.ticket)
+	<-written
+	if l.went(ctx, Ending, g, err) {
 		g.leave(g.ticket)
 	}
 }
@@ -218,6 +233,7 @@ func (l *Load) leave(ctx context.Context, m *session.Manager, g *guest) {
 // vanished notes that a session is gone which nobody ended.
 func (l *Load) vanished(g *guest, ticket session.Ticket, err error) {
 	if !l.Forgets || !l.hurt.Load() {
+		l.failed[Reading].Add(1) // though it does not look like it
 		l.wrong("a session that nobody ended is not found: %v", err)
 	}
 	l.lost.Add(1)

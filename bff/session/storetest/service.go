@@ -66,6 +66,15 @@ func explain(t *testing.T, name, why string) {
 	})
 }
 
+// wantWithin checks how long calls of a hasty store took. The bound leaves room
+// for a slow machine.
+func wantWithin(t *testing.T, began time.Time, calls int) {
+	t.Helper()
+	if took := time.Since(began); took > time.Duration(calls)*10*hasty {
+		t.Errorf("%d calls took %v, of at most %v each", calls, took, hasty)
+	}
+}
+
 var service = []check[Service]{
 	{"what one instance does the other sees", "any instance serves any session", func(t *testing.T, s Service) {
 		home := s.Start(t)
@@ -90,7 +99,9 @@ var service = []check[Service]{
 		home := s.Start(t)
 		home.Kill()
 		store := home.Open(hasty)
+		began := time.Now()
 		s.WantDown(t, store, NewRecord(time.Hour))
+		wantWithin(t, began, downCalls)
 		home.Restart()
 		Recovers(t, store)
 		if err := store.Ping(t.Context()); err != nil {
@@ -129,10 +140,7 @@ var service = []check[Service]{
 		began := time.Now()
 		s.WantDown(t, store, r)
 		s.WantDown(t, late, r)
-		// The bound leaves room for a slow machine.
-		if took := time.Since(began); took > 2*downCalls*10*hasty {
-			t.Errorf("%d operations took %v, of at most %v each", 2*downCalls, took, hasty)
-		}
+		wantWithin(t, began, 2*downCalls)
 		home.Cont()
 		Recovers(t, store)
 		Recovers(t, late)

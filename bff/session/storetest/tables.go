@@ -90,7 +90,7 @@ var tables = []check[Database]{
 		same(t, mustGet(t, second, r.ID), r)
 	}},
 	{"a busy pool makes calls wait for each other", "a burst is no outage", func(t *testing.T, d Database) {
-		s := d.Place(t).Open(Options{MaxConns: 2})
+		s := d.Place(t).Open(Options{MaxConns: 2, Timeout: hasty})
 		r := NewRecord(time.Hour)
 		mustCreate(t, s, r)
 		together(20, func(int) {
