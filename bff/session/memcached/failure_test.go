@@ -47,12 +47,12 @@ func TestSessionsThatVanishMakeWay(t *testing.T) {
 				}
 			}
 		}},
-		"it is full and evicts": {[]string{"-m", "8"}, func(server *servers.MemcachedServer, s *memcached.Store) func(*testing.T, *storetest.Load) {
+		"it is full and evicts": {[]string{"-m", "9"}, func(server *servers.MemcachedServer, s *memcached.Store) func(*testing.T, *storetest.Load) {
 			return func(t *testing.T, l *storetest.Load) {
 				servers.WaitFor(t, "sessions to be evicted", func(context.Context) error {
-					for i := range 100 {
+					for range 100 {
 						r := record(time.Hour)
-						r.Data = make([]byte, 4500+10*i) // memcached evicts among its equals
+						r.Data = make([]byte, 5000) // memcached evicts among its equals
 						create(t, s, r)
 					}
 					if n := l.Vanished(); n < 50 {

@@ -12,7 +12,7 @@ import (
 // tables, indexes and the write-ahead log, and the memory of its processes.
 func TestTheServerCanReadNothing(t *testing.T) {
 	t.Parallel()
-	w := start(t, "shared_buffers=16MB") // which every process shows again
+	w := start(t, "shared_buffers=4MB") // which every process shows again
 	storetest.RunDump(t, open(t, w.schema(t)), map[string]storetest.Remains{
 		"memory": func(t *testing.T) iter.Seq[[]byte] { return w.Memory(t) },
 		"files": func(t *testing.T) iter.Seq[[]byte] {

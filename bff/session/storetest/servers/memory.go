@@ -21,8 +21,9 @@ const (
 
 // Memory returns the whole memory of the server and of the processes it has for
 // its clients (proc_pid_mem(5)), in pieces that are good until the next: heap,
-// stacks, shared memory, and what they mapped of files. Linux lets a process's
-// parent read it, where it is not told otherwise, and root.
+// stacks, shared memory, and files they write to through it; all but the code
+// and constants of programs, which are as they are on disk. Linux lets a
+// process's parent read it, where it is not told otherwise, and root.
 func (p *Process) Memory(t testing.TB) iter.Seq[[]byte] {
 	t.Helper()
 	cmd, _ := p.current()
@@ -36,17 +37,18 @@ func (p *Process) Memory(t testing.TB) iter.Seq[[]byte] {
 	}
 }
 
-// memoryOf yields the memory of one process.
+// memoryOf yields the memory of one process; nothing of one that has ended
+// meanwhile.
 func memoryOf(t testing.TB, pid int, yield func([]byte) bool) bool {
 	t.Helper()
 	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
-		t.Fatalf("the memory of process %d cannot be read: %v", pid, err)
+		return unreadable(t, pid, err)
 	}
 	defer func() { _ = maps.Close() }()
 	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
 	if err != nil {
-		t.Fatalf("the memory of process %d cannot be read, which takes root or a parent that may trace it (ptrace(2)): %v", pid, err)
+		return unreadable(t, pid, err)
 	}
 	defer func() { _ = memory.Close() }()
 	read := 0
@@ -58,8 +60,9 @@ func memoryOf(t testing.TB, pid int, yield func([]byte) bool) bool {
 		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &access); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
-		if !strings.HasPrefix(access, "r") || strings.Contains(line, " [v") {
-			continue // not its own to read, or the kernel's: [vdso], [vvar], [vsyscall]
+		program := access[1] == '-' && strings.Contains(line, " /") && !strings.HasSuffix(line, " (deleted)")
+		if access[0] != 'r' || program || strings.Contains(line, " [v") { // [vdso], [vvar] and [vsyscall] are the kernel's
+			continue
 		}
 		for at := from; at < to; at += pieceSize - overlap {
 			n, err := memory.ReadAt(piece[:min(to-at, pieceSize)], int64(at))
@@ -73,7 +76,15 @@ func memoryOf(t testing.TB, pid int, yield func([]byte) bool) bool {
 		}
 	}
 	if read == 0 {
-		t.Fatalf("process %d has no memory that can be read", pid)
+		return unreadable(t, pid, errors.New("it has none"))
+	}
+	return true
+}
+
+func unreadable(t testing.TB, pid int, err error) bool {
+	t.Helper()
+	if parentOf(pid) != 0 {
+		t.Fatalf("the memory of process %d cannot be read, which takes root or a parent that may trace it (ptrace(2)): %v", pid, err)
 	}
 	return true
 }
