@@ -15,6 +15,7 @@ import (
 	"cloakroom/bff/session/mysql"
 	"cloakroom/bff/session/redis"
 	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/shared"
 )
 
 // TestKeysAreRotatedUnderLoad: three instances get three new keys, each instance
@@ -109,12 +110,22 @@ func rotateUnderLoad(t *testing.T, instances []*stage, store session.Store) {
 	}
 }
 
+// replaceKeys gives every instance the keys, one after the other. Whoever signs
+// in at one that has them already is served by all.
 func replaceKeys(t *testing.T, c *crowd, instances []*stage, keys []config.Key) {
 	t.Helper()
 	for _, s := range instances {
 		if err := s.ReplaceKeys(keys); err != nil {
 			t.Fatal(err)
 		}
+		v := newVisitor(t, s.origin)
+		v.signIn(t)
+		for _, other := range instances {
+			if got := v.do(t, callOf(t, http.MethodGet, other.origin, shared.PathUser)); got.StatusCode != http.StatusOK {
+				t.Errorf("who signed in at an instance with other keys gets %d at another: %s", got.StatusCode, got.body)
+			}
+		}
+		v.visit(t, v.origin+logoutLink(t, v))
 		c.wait(t, "calls to be served", &c.served, 10)
 	}
 }
