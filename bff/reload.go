@@ -4,13 +4,19 @@ import (
 	"context"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"cloakroom/bff/config"
 )
 
 // reloadEvery is how often the config is read again for a new key ring.
-const reloadEvery = 10 * time.Second
+// sealAfter is how many readings a new key only opens before it seals: by then
+// the other instances know it, who are going to meet what it sealed.
+const (
+	reloadEvery = 10 * time.Second
+	sealAfter   = 2
+)
 
 // followKeys reads the config again and again and hands over its key ring
 // whenever that changed, until ctx ends: a key is rotated by putting a new one
@@ -20,6 +26,7 @@ func followKeys(ctx context.Context, now []config.Key, load func() (*config.Conf
 	tick := time.NewTicker(reloadEvery)
 	defer tick.Stop()
 	var told string
+	next, left := now, 0 // the ring of the config, and how many readings until it is in use
 	for {
 		select {
 		case <-ctx.Done():
@@ -27,11 +34,11 @@ func followKeys(ctx context.Context, now []config.Key, load func() (*config.Conf
 		case <-tick.C:
 		}
 		loaded, err := load()
-		if err == nil && !reflect.DeepEqual(loaded.Session.Keys, now) {
-			if err = replace(loaded.Session.Keys); err == nil {
-				now = loaded.Session.Keys
-				log.Info("key ring replaced", "keys", len(now), "seals", now[0].ID)
-			}
+		if err == nil && !reflect.DeepEqual(loaded.Session.Keys, next) {
+			next, left = loaded.Session.Keys, sealAfter
+			err = replaceKeys(&now, opening(next, now), replace, log)
+		} else if left--; err == nil && left <= 0 {
+			err = replaceKeys(&now, next, replace, log)
 		}
 		switch {
 		case err == nil:
@@ -41,4 +48,27 @@ func followKeys(ctx context.Context, now []config.Key, load func() (*config.Conf
 			log.Warn("the key ring stays as it is", "error", err)
 		}
 	}
+}
+
+// opening is the ring next, except that a key seals which is in now already.
+func opening(next, now []config.Key) []config.Key {
+	i := slices.IndexFunc(next, func(key config.Key) bool { return slices.Contains(now, key) })
+	if i <= 0 {
+		return next
+	}
+	ring := slices.Delete(slices.Clone(next), i, i+1)
+	return slices.Insert(ring, 0, next[i])
+}
+
+// replaceKeys puts ring in the place of now, unless it is that already.
+func replaceKeys(now *[]config.Key, ring []config.Key, replace func([]config.Key) error, log *slog.Logger) error {
+	if reflect.DeepEqual(ring, *now) {
+		return nil
+	}
+	if err := replace(ring); err != nil {
+		return err
+	}
+	*now = ring
+	log.Info("key ring replaced", "keys", len(ring), "seals", ring[0].ID)
+	return nil
 }

@@ -72,10 +72,31 @@ func TestANewKeyRingIsFollowed(t *testing.T) {
 		if replaced, log := r.set(errors.New("cloakroom.yaml:3: broken")); len(replaced) != 0 || strings.Count(log, "stays as it is") != 1 {
 			t.Errorf("while the file is broken: %v\n%s", replaced, log)
 		}
-		if replaced, _ := r.set(nil, "new", "old"); len(replaced) != 1 || replaced[0][0].ID != "new" {
-			t.Errorf("replaced with %v", replaced)
+		// The other instances must know the new key before they meet what it sealed.
+		if replaced, _ := r.set(nil, "new", "old"); len(replaced) != 1 || ids(replaced[0]) != "old new" {
+			t.Errorf("replaced with %v at first", replaced)
+		}
+		if replaced, _ := r.set(nil, "new", "old"); len(replaced) != 2 || ids(replaced[1]) != "new old" {
+			t.Errorf("replaced with %v then", replaced)
+		}
+		if replaced, _ := r.set(nil, "new"); len(replaced) != 3 || ids(replaced[2]) != "new" {
+			t.Errorf("replaced with %v when the old key was dropped", replaced)
+		}
+		if replaced, _ := r.set(errors.New("cloakroom.yaml:3: broken"), "newest", "new"); len(replaced) != 3 {
+			t.Errorf("while the file is broken: %v", replaced)
+		}
+		if replaced, _ := r.set(nil, "other"); len(replaced) != 4 || ids(replaced[3]) != "other" {
+			t.Errorf("replaced with %v for a ring that has nothing of the old one", replaced)
 		}
 		cancel()
 		<-done
 	})
+}
+
+func ids(keys []config.Key) string {
+	var all []string
+	for _, key := range keys {
+		all = append(all, key.ID)
+	}
+	return strings.Join(all, " ")
 }

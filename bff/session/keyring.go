@@ -24,7 +24,8 @@ type RingKey struct {
 
 // KeyRing is the server's half of every key. The first key seals, all open:
 // put a new key first, and drop an old one once every session under it has
-// ended. It can be replaced while it is in use.
+// ended. It can be replaced while it is in use; where several instances share a
+// store, a new key must open on all of them before it seals on one.
 type KeyRing struct{ keys atomic.Pointer[[]ringKey] }
 
 type ringKey struct {

@@ -11,40 +11,84 @@ import (
 	"cloakroom/bff/secret"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/memcached"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 )
 
-func TestAServerThatIsDownAtTheStart(t *testing.T) {
+// told is what an error of a store must and must not say.
+var told = storetest.Telltale{Prefix: "memcached: ", Secrets: []string{"cloakroom:"}}
+
+func TestTheServerComesAndGoes(t *testing.T) {
 	t.Parallel()
-	server := servers.Memcached(t)
-	server.Kill()
-	s := open(t, url(server))
-	allFail(t, s, record(time.Hour))
-	server.Restart()
-	recovers(t, s)
-	if err := s.Ping(t.Context()); err != nil {
-		t.Errorf("Ping = %v", err)
+	storetest.RunService(t, storetest.Service{Telltale: told, Forgets: true, Start: func(t *testing.T) storetest.Home {
+		server := servers.Memcached(t)
+		return storetest.Home{Server: server, Open: func(timeout time.Duration) storetest.Opened {
+			return openConfig(t, memcached.Config{URL: secret.New(url(server)), Timeout: timeout})
+		}}
+	}})
+}
+
+// TestSessionsThatVanishMakeWay: whatever makes this store forget, nobody's
+// session comes back, nobody gets another's, and everybody can sign in again.
+func TestSessionsThatVanishMakeWay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		options []string
+		hurt    func(server *servers.MemcachedServer, s *memcached.Store) func(*testing.T, *storetest.Load)
+	}{
+		"the server is killed": {nil, func(server *servers.MemcachedServer, _ *memcached.Store) func(*testing.T, *storetest.Load) {
+			return storetest.KillAndRestart(server)
+		}},
+		"everything is flushed": {nil, func(server *servers.MemcachedServer, _ *memcached.Store) func(*testing.T, *storetest.Load) {
+			return func(_ *testing.T, l *storetest.Load) {
+				for range 3 {
+					server.Do("flush_all\r\n")
+					l.Wait(storetest.SigningIn, 50)
+				}
+			}
+		}},
+		"it is full and evicts": {[]string{"-m", "9"}, func(server *servers.MemcachedServer, s *memcached.Store) func(*testing.T, *storetest.Load) {
+			return func(t *testing.T, l *storetest.Load) {
+				servers.WaitFor(t, "sessions to be evicted", func(context.Context) error {
+					for range 100 {
+						r := record(time.Hour)
+						r.Data = make([]byte, 5000) // memcached evicts among its equals
+						create(t, s, r)
+					}
+					if n := l.Vanished(); n < 50 {
+						return fmt.Errorf("%d are, of %d evictions", n, server.Stat("evictions"))
+					}
+					return nil
+				})
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := servers.Memcached(t, c.options...)
+			s := open(t, url(server))
+			storetest.RunChaos(t, storetest.Chaos{
+				Telltale: told, Stores: storetest.One(s), Hurt: c.hurt(server, s), Forgets: true,
+				Claims: 4500,
+			})
+		})
 	}
 }
 
-// A server that was killed comes back empty, and its sessions stay gone.
-func TestAKilledServer(t *testing.T) {
+// A server that was killed comes back empty, and dead connections do not show.
+func TestAKilledServerIsMetAtOnce(t *testing.T) {
 	t.Parallel()
 	server := servers.Memcached(t)
 	s := open(t, url(server))
 	r := record(time.Hour)
-	r.Version = create(t, s, r)
+	create(t, s, r)
 	inParallel(t, 20, func() error { _, err := s.Get(t.Context(), r.ID); return err }) // many idle connections
 	server.Kill()
-	allFail(t, s, r)
+	told.WantDown(t, s, r)
 	server.Restart()
 	if _, err := s.Get(t.Context(), r.ID); !errors.Is(err, session.ErrNotFound) {
-		t.Errorf("Get = %v, want ErrNotFound at once: dead connections must not show", err)
+		t.Errorf("Get = %v, want ErrNotFound at once", err)
 	}
-	if _, err := s.Update(t.Context(), r); !errors.Is(err, session.ErrNotFound) {
-		t.Errorf("Update = %v, want ErrNotFound", err)
-	}
-	recovers(t, s)
 }
 
 // Connections that died while idle are no failure: the server is there.
@@ -61,24 +105,6 @@ func TestARestartBetweenTwoCallsGoesUnnoticed(t *testing.T) {
 		t.Errorf("Get = %v, want ErrNotFound", err)
 	}
 	create(t, s, r)
-}
-
-func TestAHungServerFailsWithinTheTimeout(t *testing.T) {
-	t.Parallel()
-	server := servers.Memcached(t)
-	const timeout = 300 * time.Millisecond
-	s := openConfig(t, memcached.Config{URL: secret.New(url(server)), Timeout: timeout})
-	r := record(time.Hour)
-	r.Version = create(t, s, r)
-	server.Stop()
-	start := time.Now()
-	const calls = 6
-	allFail(t, s, r)
-	if d := time.Since(start); d > calls*20*timeout {
-		t.Errorf("%d calls took %v of a timeout of %v each", calls, d, timeout)
-	}
-	server.Cont()
-	recovers(t, s)
 }
 
 // Of two servers one goes: its sessions fail, the other's go on, and nothing
@@ -106,7 +132,7 @@ func TestOneServerOfTwoGoes(t *testing.T) {
 	if n := len(failed); n < len(all)/4 || n > len(all)*3/4 {
 		t.Errorf("%d of %d sessions are on one of two servers", n, len(all))
 	}
-	wantFailure(t, "Ping", s.Ping(t.Context()), all[0])
+	told.WantFailure(t, "Ping", s.Ping(t.Context()), all[0])
 	a.Restart()
 	for _, r := range all {
 		_, err := s.Get(t.Context(), r.ID)
@@ -126,7 +152,7 @@ func TestAFlushedServerHasNoSessionsAndGetsNoneBack(t *testing.T) {
 	if _, err := s.Update(t.Context(), r); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Update = %v, want ErrNotFound", err)
 	}
-	recovers(t, s)
+	storetest.Recovers(t, s)
 }
 
 // With option -M a server that is full refuses.
@@ -137,7 +163,7 @@ func TestAServerThatDoesNotEvictRefuses(t *testing.T) {
 	for {
 		r := record(time.Hour)
 		if _, err := s.Create(t.Context(), r); err != nil {
-			wantFailure(t, "Create", err, r)
+			told.WantFailure(t, "Create", err, r)
 			break
 		}
 		kept = append(kept, r)
@@ -150,16 +176,7 @@ func TestAServerThatDoesNotEvictRefuses(t *testing.T) {
 			t.Fatalf("Delete = %v", err)
 		}
 	}
-	recovers(t, s)
-}
-
-func TestAClosedStoreFails(t *testing.T) {
-	t.Parallel()
-	s := open(t, url(servers.Memcached(t)))
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	allFail(t, s, record(time.Hour))
+	storetest.Recovers(t, s)
 }
 
 func TestURLs(t *testing.T) {
@@ -214,60 +231,6 @@ func manyHosts(n int) string {
 		fmt.Fprintf(&b, ",h%d", i)
 	}
 	return b.String()
-}
-
-func allFail(t *testing.T, s *memcached.Store, r session.Record) {
-	t.Helper()
-	_, err := s.Create(t.Context(), r)
-	wantFailure(t, "Create", err, r)
-	_, err = s.Get(t.Context(), r.ID)
-	wantFailure(t, "Get", err, r)
-	_, err = s.Update(t.Context(), r)
-	wantFailure(t, "Update", err, r)
-	wantFailure(t, "Delete", s.Delete(t.Context(), r.ID), r)
-	_, err = s.Find(t.Context(), r.Keys[0])
-	wantFailure(t, "Find", err, r)
-	wantFailure(t, "Ping", s.Ping(t.Context()), r)
-}
-
-// wantFailure checks that err says that the store failed: not that the session
-// is not there, and nothing about the session.
-func wantFailure(t *testing.T, what string, err error, r session.Record) {
-	t.Helper()
-	for _, wrong := range []error{nil, session.ErrNotFound, session.ErrExists, session.ErrConflict} {
-		if errors.Is(err, wrong) {
-			t.Errorf("%s = %v, want a failure of the store", what, err)
-			return
-		}
-	}
-	text := err.Error()
-	for _, leak := range []string{recordName(r.ID), "cloakroom:"} {
-		if strings.Contains(text, leak) {
-			t.Errorf("%s: the error says too much: %q", what, text)
-		}
-	}
-	if !strings.HasPrefix(text, "memcached: ") {
-		t.Errorf("%s: the error does not say where it is from: %q", what, text)
-	}
-}
-
-// recovers waits until s does its work again, without having been opened anew.
-func recovers(t *testing.T, s *memcached.Store) {
-	t.Helper()
-	servers.WaitFor(t, "the store to recover", func(ctx context.Context) error {
-		r := record(time.Hour)
-		var err error
-		if r.Version, err = s.Create(ctx, r); err != nil {
-			return err
-		}
-		if r.Version, err = s.Update(ctx, r); err != nil {
-			return err
-		}
-		if _, err := s.Get(ctx, r.ID); err != nil {
-			return err
-		}
-		return s.Delete(ctx, r.ID)
-	})
 }
 
 func inParallel(t *testing.T, n int, f func() error) {

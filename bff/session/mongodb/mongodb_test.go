@@ -1,13 +1,11 @@
 package mongodb_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +23,9 @@ import (
 	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 )
+
+// told is what an error of a store must say.
+var told = storetest.Telltale{Prefix: "mongodb: "}
 
 func TestStore(t *testing.T) {
 	t.Parallel()
@@ -44,7 +45,7 @@ func TestStoreOverTLS(t *testing.T) {
 	}
 	url := "mongodb://" + server.Addr() + "/sessions?tlsCAFile=" + certificate.CA
 	s := open(t, url+"&tlsCertificateKeyFile="+pair)
-	recovers(t, s)
+	storetest.Recovers(t, s)
 	for name, bad := range map[string]string{
 		"no client certificate": url,
 		"an unknown authority":  "mongodb://" + server.Addr() + "/?tls=true&tlsCertificateKeyFile=" + pair,
@@ -52,9 +53,9 @@ func TestStoreOverTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, bad)
-			wantFailure(t, "Ping", s.Ping(t.Context()), session.Record{})
+			told.WantFailure(t, "Ping", s.Ping(t.Context()), session.Record{})
 			_, err := s.Get(t.Context(), session.ID{})
-			wantFailure(t, "Get", err, session.Record{})
+			told.WantFailure(t, "Get", err, session.Record{})
 		})
 	}
 }
@@ -66,94 +67,39 @@ func suite(t *testing.T, url func() string) {
 	storetest.RunConcurrent(t, backend)
 }
 
-func TestAServerThatComesAndGoes(t *testing.T) {
+func TestTheServerComesAndGoes(t *testing.T) {
 	t.Parallel()
-	server := servers.FerretDB(t, nil)
-	server.Kill()
-	s := open(t, "mongodb://"+server.Addr())
-	r := record(time.Hour)
-	began := time.Now()
-	_, err := s.Get(t.Context(), r.ID)
-	wantFailure(t, "Get before the server starts", err, r)
-	wantFailure(t, "Ping before the server starts", s.Ping(t.Context()), r)
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("two calls took %v to fail", took)
-	}
-	server.Restart()
-	recovers(t, s)
-	kept, gone := record(time.Hour), record(time.Hour)
-	kept.Version = create(t, s, kept)
-	create(t, s, gone)
-	if err := s.Delete(t.Context(), gone.ID); err != nil {
-		t.Fatal(err)
-	}
-
-	server.Kill()
-	_, err = s.Get(t.Context(), kept.ID)
-	wantFailure(t, "Get after the server died", err, kept)
-	_, err = s.Update(t.Context(), kept)
-	wantFailure(t, "Update after the server died", err, kept)
-	_, err = s.Create(t.Context(), record(time.Hour))
-	wantFailure(t, "Create after the server died", err, kept)
-	wantFailure(t, "Delete after the server died", s.Delete(t.Context(), kept.ID), kept)
-	_, err = s.Find(t.Context(), kept.Keys[0])
-	wantFailure(t, "Find after the server died", err, kept)
-
-	server.Restart()
-	recovers(t, s)
-	if got, err := s.Get(t.Context(), kept.ID); err != nil || got.Version != kept.Version || !bytes.Equal(got.Data, kept.Data) {
-		t.Errorf("Get = version %d, %v, want %d", got.Version, err, kept.Version)
-	}
-	if _, err := s.Get(t.Context(), gone.ID); !errors.Is(err, session.ErrNotFound) {
-		t.Errorf("Get of the deleted = %v", err)
-	}
-
-	server.Stop()
-	began = time.Now()
-	_, err = s.Get(t.Context(), kept.ID)
-	wantFailure(t, "Get from a hung server", err, kept)
-	wantFailure(t, "Delete on a hung server", s.Delete(t.Context(), kept.ID), kept)
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("a hung server held two calls for %v", took)
-	}
-	server.Cont()
-	recovers(t, s)
+	storetest.RunService(t, storetest.Service{Telltale: told, Start: func(t *testing.T) storetest.Home {
+		server := servers.FerretDB(t, nil)
+		return storetest.Home{Server: server, Open: func(timeout time.Duration) storetest.Opened {
+			return openConfig(t, mongodb.Config{URL: secret.New("mongodb://" + server.Addr()), Timeout: timeout})
+		}}
+	}})
 }
 
-func TestTheServerHoldsNothingReadable(t *testing.T) {
+// TestNothingIsLostWhenTheServerIsKilled under load.
+func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 	t.Parallel()
 	server := servers.FerretDB(t, nil)
 	s := open(t, "mongodb://"+server.Addr())
-	manager, err := session.New(s, session.Config{
-		Keys: session.EphemeralKeyRing(), Lifetimes: session.Lifetimes{Idle: time.Hour, Absolute: time.Hour},
+	storetest.RunChaos(t, storetest.Chaos{
+		Telltale: told, Stores: storetest.One(s), Hurt: storetest.KillAndRestart(server),
+		Guests: 96, // FerretDB reads its whole collection for each call
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ticket, err := manager.Create(t.Context(), session.Session{
-		Issuer: "https://idp.example", Subject: "alice-subject", SID: "provider-sid", Claims: []byte(`"alice-claim"`),
-		Tokens: session.Tokens{Access: secret.New("access-token-value"), Refresh: secret.New("refresh-token-value")},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.Kill() // SQLite's log is on disk by then
-	dump := readAll(t, server.Dir)
-	id := ticket.ID()
-	if !bytes.Contains(dump, []byte(base64.StdEncoding.EncodeToString(id[:]))) {
-		t.Fatal("the files do not even hold the record's ID: this test looks in the wrong place")
-	}
-	for _, clear := range []string{"alice-subject", "provider-sid", "alice-claim", "access-token", "refresh-token", "idp.example"} {
-		if bytes.Contains(dump, []byte(clear)) || bytes.Contains(dump, []byte(base64.StdEncoding.EncodeToString([]byte(clear)))) {
-			t.Errorf("the files hold %q", clear)
-		}
-	}
-	if bytes.Contains(dump, []byte(ticket.Reveal())) {
-		t.Error("the files hold the ticket")
-	}
 }
 
-func TestInstancesShareSessionsAndIndexes(t *testing.T) {
+// TestTheServerCanReadNothing looks for a real session in all the server has:
+// its files and its memory.
+func TestTheServerCanReadNothing(t *testing.T) {
+	t.Parallel()
+	server := servers.FerretDB(t, nil)
+	storetest.RunDump(t, open(t, "mongodb://"+server.Addr()), map[string]storetest.Remains{
+		"memory": func(t *testing.T) iter.Seq[[]byte] { return server.Memory(t) },
+		"files":  func(t *testing.T) iter.Seq[[]byte] { return servers.Files(t, server.Dir) },
+	})
+}
+
+func TestInstancesShareTheIndexes(t *testing.T) {
 	t.Parallel()
 	server := servers.FerretDB(t, nil)
 	url := "mongodb://" + server.Addr() + "/shared"
@@ -169,25 +115,6 @@ func TestInstancesShareSessionsAndIndexes(t *testing.T) {
 		if err := <-failures; err != nil {
 			t.Errorf("Ping = %v", err)
 		}
-	}
-	a, b := stores[0], stores[1]
-	r := record(time.Hour)
-	r.Version = create(t, a, r)
-	got, err := b.Get(t.Context(), r.ID)
-	if err != nil || got.Version != r.Version {
-		t.Fatalf("the other instance: Get = version %d, %v, want %d", got.Version, err, r.Version)
-	}
-	if _, err := b.Update(t.Context(), got); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Update(t.Context(), r); !errors.Is(err, session.ErrConflict) {
-		t.Errorf("Update of what the other changed = %v, want ErrConflict", err)
-	}
-	if err := b.Delete(t.Context(), r.ID); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Get(t.Context(), r.ID); !errors.Is(err, session.ErrNotFound) {
-		t.Errorf("Get of what the other deleted = %v", err)
 	}
 	specifications, err := collection(t, server, "shared").Indexes().ListSpecifications(t.Context())
 	if err != nil {
@@ -259,7 +186,7 @@ func TestADocumentThatIsNoRecordIsNotFound(t *testing.T) {
 	t.Parallel()
 	server := servers.FerretDB(t, nil)
 	s := open(t, "mongodb://"+server.Addr())
-	recovers(t, s)
+	storetest.Recovers(t, s)
 	c := collection(t, server, "cloakroom")
 	later := bson.NewDateTimeFromTime(time.Now().Add(time.Hour))
 	data := bson.Binary{Data: []byte("data")}
@@ -286,14 +213,7 @@ func TestADocumentThatIsNoRecordIsNotFound(t *testing.T) {
 func TestARecordLargerThanADocumentIsRefused(t *testing.T) {
 	t.Parallel()
 	s := open(t, "mongodb://127.0.0.1:1") // no server needs to say so
-	r := record(time.Hour)
-	r.Data = make([]byte, 16<<20)
-	if _, err := s.Create(t.Context(), r); !errors.Is(err, session.ErrTooLarge) {
-		t.Errorf("Create = %v, want ErrTooLarge", err)
-	}
-	if _, err := s.Update(t.Context(), r); !errors.Is(err, session.ErrTooLarge) {
-		t.Errorf("Update = %v, want ErrTooLarge", err)
-	}
+	storetest.WantTooLarge(t, s, storetest.WithData(16<<20))
 }
 
 func TestConfig(t *testing.T) {
@@ -404,54 +324,7 @@ func create(t testing.TB, s session.Store, r session.Record) session.Version {
 	return v
 }
 
-func record(d time.Duration) session.Record {
-	r := session.Record{Expires: time.Now().Add(d), Keys: make([]session.Key, 2), Data: make([]byte, 3500)}
-	_, _ = rand.Read(r.ID[:])
-	_, _ = rand.Read(r.Keys[0][:])
-	_, _ = rand.Read(r.Keys[1][:])
-	_, _ = rand.Read(r.Data)
-	return r
-}
-
-// wantFailure checks that err says that the store failed: not that the session
-// is not there, and nothing about the session.
-func wantFailure(t testing.TB, what string, err error, r session.Record) {
-	t.Helper()
-	for _, wrong := range []error{nil, session.ErrNotFound, session.ErrExists, session.ErrConflict, session.ErrTooLarge} {
-		if errors.Is(err, wrong) {
-			t.Errorf("%s = %v, want a failure of the store", what, err)
-			return
-		}
-	}
-	text := err.Error()
-	for _, leak := range []string{string(r.ID[:]), fmt.Sprintf("%x", r.ID[:]), base64.StdEncoding.EncodeToString(r.ID[:])} {
-		if strings.Contains(text, leak) {
-			t.Errorf("%s: the error says too much: %q", what, text)
-		}
-	}
-	if !strings.HasPrefix(text, "mongodb: ") {
-		t.Errorf("%s: the error does not say where it is from: %q", what, text)
-	}
-}
-
-// recovers waits until s does its work again, without having been opened anew.
-func recovers(t testing.TB, s session.Store) {
-	t.Helper()
-	servers.WaitFor(t, "the store to recover", func(ctx context.Context) error {
-		r := record(time.Hour)
-		var err error
-		if r.Version, err = s.Create(ctx, r); err != nil {
-			return err
-		}
-		if r.Version, err = s.Update(ctx, r); err != nil {
-			return err
-		}
-		if _, err := s.Get(ctx, r.ID); err != nil {
-			return err
-		}
-		return s.Delete(ctx, r.ID)
-	})
-}
+func record(d time.Duration) session.Record { return storetest.NewRecord(d) }
 
 func read(t testing.TB, path string) []byte {
 	t.Helper()
@@ -460,20 +333,4 @@ func read(t testing.TB, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-func readAll(t testing.TB, dir string) []byte {
-	t.Helper()
-	var all []byte
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		all = append(all, read(t, path)...)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
 }

@@ -11,6 +11,7 @@ import (
 	"cloakroom/bff/secret"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/nats"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 )
 
@@ -22,45 +23,45 @@ func TestNothingIsLostWhenInstancesAreKilled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			all := startInstances(t, 3, onDisk)
-			l := startLoad(t, all[0], all[1], all[2])
-			l.waitFor(20)
-			killed := leaderOf(t, all)
 			kills := 3
 			if onDisk {
 				kills = 1
 			}
-			for range kills {
-				i := slices.Index(all, killed)
-				killed.kill()
-				began := time.Now()
-				recovers(t, all[(i+1)%3])
-				t.Logf("one killed: the others work again after %v", time.Since(began).Round(time.Millisecond))
-				l.waitFor(20)
-				killed.start()
-				killed.waitReady() // it has caught up: the next may go
-				killed = all[(i+1)%3]
-			}
-			l.waitFor(20)
-			l.end()
-			for _, i := range all {
-				l.check(i)
-			}
+			storetest.RunChaos(t, storetest.Chaos{
+				Telltale: storetest.Telltale{Secrets: told.Secrets},
+				Stores:   []session.Store{all[0], all[1], all[2]},
+				Hurt: func(t *testing.T, l *storetest.Load) {
+					first := leaderAmong(t, all)
+					for n := range kills {
+						killed, left := all[(first+n)%3], all[(first+n+1)%3]
+						killed.Kill()
+						l.WaitFailure(storetest.Reading)
+						began := time.Now()
+						storetest.Recovers(t, left)
+						t.Logf("one killed: the others work again after %v", time.Since(began).Round(time.Millisecond))
+						l.Wait(storetest.Changing, 20)
+						l.Wait(storetest.Ending, 20)
+						killed.Restart() // it has caught up: the next may go
+					}
+				},
+			})
 		})
 	}
 }
 
-func leaderOf(t *testing.T, all []*instance) *instance {
+// leaderAmong says which of the instances leads.
+func leaderAmong(t *testing.T, all []*instance) int {
 	t.Helper()
 	var name string
 	servers.WaitFor(t, "a leader to be known", func(ctx context.Context) (err error) {
-		name, err = all[0].leader(ctx) // a follower that lags for a moment is not asked
+		name, err = all[0].Say(ctx) // a follower that lags for a moment is not asked
 		return err
 	})
 	i := slices.IndexFunc(all, func(i *instance) bool { return i.Listen == name })
 	if i < 0 {
 		t.Fatalf("no instance is the leader %q", name)
 	}
-	return all[i]
+	return i
 }
 
 // TestADeployGoesThroughOneByOne stops each server in good order.
@@ -72,10 +73,10 @@ func TestADeployGoesThroughOneByOne(t *testing.T) {
 	for i, n := range c.nodes {
 		n.stop()
 		_, err := n.store.Get(t.Context(), kept.ID)
-		wantFailure(t, "Get on a stopped server", err, kept)
+		told.WantFailure(t, "Get on a stopped server", err, kept)
 		began := time.Now()
 		other := c.nodes[(i+1)%3].store
-		recovers(t, other)
+		storetest.Recovers(t, other)
 		t.Logf("one stopped: the others work again after %v", time.Since(began).Round(time.Millisecond))
 		got, err := other.Get(t.Context(), kept.ID)
 		if err != nil || got.Version != kept.Version {
@@ -95,27 +96,13 @@ func TestBeforeEnoughServersMetOperationsFailAndSaySo(t *testing.T) {
 	}
 	r := record(time.Hour)
 	began := time.Now()
-	fails := func(what string, s *nats.Store) {
-		t.Helper()
-		_, err := s.Create(t.Context(), r)
-		wantFailure(t, what+": Create", err, r)
-		_, err = s.Get(t.Context(), r.ID)
-		wantFailure(t, what+": Get", err, r)
-		r.Version = 1
-		_, err = s.Update(t.Context(), r)
-		wantFailure(t, what+": Update", err, r)
-		wantFailure(t, what+": Delete", s.Delete(t.Context(), r.ID), r)
-		_, err = s.Find(t.Context(), r.Keys[0])
-		wantFailure(t, what+": Find", err, r)
-		wantFailure(t, what+": Ping", s.Ping(t.Context()), r)
-	}
-	fails("no server", stopped)
+	told.WantDown(t, stopped, r)
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("without a server six operations took %v to fail", took)
 	}
 	configs[0].Timeout = 500 * time.Millisecond
 	first := startNode(t, configs[0])
-	fails("one of three servers", first.store)
+	told.WantDown(t, first.store, r)
 	second := startNode(t, configs[1])
 	third := startNode(t, configs[2])
 	for _, n := range []*node{first, second, third} {
@@ -135,14 +122,14 @@ func TestWithoutMostServersNothingIsAcknowledged(t *testing.T) {
 	c.nodes[2].stop()
 	left := c.nodes[0].store
 	_, err := left.Create(t.Context(), record(time.Hour))
-	wantFailure(t, "Create", err, r)
+	told.WantFailure(t, "Create", err, r)
 	_, err = left.Update(t.Context(), r)
-	wantFailure(t, "Update", err, r)
-	wantFailure(t, "Delete", left.Delete(t.Context(), r.ID), r)
+	told.WantFailure(t, "Update", err, r)
+	told.WantFailure(t, "Delete", left.Delete(t.Context(), r.ID), r)
 	// Two that come back empty cannot outvote the one that knows.
 	c.nodes[1].start()
 	c.nodes[2].start()
-	recovers(t, left)
+	storetest.Recovers(t, left)
 	// What failed may have happened or not, but no half of it: one or the other.
 	if _, err := left.Get(t.Context(), r.ID); err != nil && !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Get = %v", err)
@@ -161,7 +148,7 @@ func TestWhoDoesNotKnowTheSecretStaysOut(t *testing.T) {
 	create(t, c.nodes[0].store, r)
 	for range 5 {
 		_, err := outsider.store.Get(t.Context(), r.ID)
-		wantFailure(t, "Get of the one outside", err, r)
+		told.WantFailure(t, "Get of the one outside", err, r)
 	}
 }
 

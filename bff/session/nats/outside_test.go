@@ -16,6 +16,7 @@ import (
 	"cloakroom/bff/secret"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/nats"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 )
 
@@ -57,9 +58,9 @@ func TestTheDocumentedRightsSufficeOverTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, bad)
 			r := record(time.Hour)
-			wantFailure(t, "Ping", s.Ping(t.Context()), r)
+			told.WantFailure(t, "Ping", s.Ping(t.Context()), r)
 			_, err := s.Get(t.Context(), r.ID)
-			wantFailure(t, "Get", err, r)
+			told.WantFailure(t, "Get", err, r)
 		})
 	}
 }
@@ -91,53 +92,57 @@ func documentedRights(t *testing.T, bucket string) string {
 	return fmt.Sprintf(`{ publish: [%s], subscribe: ["_INBOX.>"] }`, strings.Join(publish, ", "))
 }
 
-func TestAServerThatComesAndGoes(t *testing.T) {
+func TestTheServerComesAndGoes(t *testing.T) {
 	t.Parallel()
-	server := servers.NATS(t)
-	server.Kill()
-	s := open(t, "nats://"+server.Addr())
-	r := record(time.Hour)
-	_, err := s.Get(t.Context(), r.ID)
-	wantFailure(t, "Get before the server starts", err, r)
-	wantFailure(t, "Ping before the server starts", s.Ping(t.Context()), r)
+	storetest.RunService(t, storetest.Service{Telltale: told, Start: func(t *testing.T) storetest.Home {
+		server := servers.NATS(t)
+		return storetest.Home{Server: server, Open: func(timeout time.Duration) storetest.Opened {
+			s, err := nats.New(nats.Config{URL: secret.New("nats://" + server.Addr()), Timeout: timeout})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			return s
+		}}
+	}})
+}
 
-	server.Restart()
-	recovers(t, s)
-	kept, gone := record(time.Hour), record(time.Hour)
-	kept.Version = create(t, s, kept)
-	create(t, s, gone)
-	if err := s.Delete(t.Context(), gone.ID); err != nil {
+// TestNothingIsLostWhenServersOfAClusterAreKilled takes the leader of three
+// first, and with its successor lets most of them be away for a while.
+func TestNothingIsLostWhenServersOfAClusterAreKilled(t *testing.T) {
+	t.Parallel()
+	cluster := servers.NATSCluster(t, 3)
+	s, err := nats.New(nats.Config{URL: secret.New("nats://" + cluster.Addrs()), Replicas: 3})
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = s.Close() })
+	storetest.RunChaos(t, storetest.Chaos{Telltale: told, Stores: storetest.One(s), Hurt: func(t *testing.T, l *storetest.Load) {
+		leader := leads(t, s, cluster)
+		leader.Kill()
+		l.WaitFailure(storetest.Changing)
+		l.Wait(storetest.Changing, 20) // with a leader anew
+		l.Wait(storetest.Ending, 20)
+		second := leads(t, s, cluster)
+		second.Kill()
+		l.WaitFailure(storetest.Reading)
+		l.WaitFailure(storetest.Ending)
+		second.Restart()
+		leader.Restart()
+	}})
+}
 
-	server.Kill()
-	_, err = s.Get(t.Context(), kept.ID)
-	wantFailure(t, "Get after the server died", err, kept)
-	_, err = s.Update(t.Context(), kept)
-	wantFailure(t, "Update after the server died", err, kept)
-	wantFailure(t, "Delete after the server died", s.Delete(t.Context(), kept.ID), kept)
-	_, err = s.Find(t.Context(), kept.Keys[0])
-	wantFailure(t, "Find after the server died", err, kept)
-
-	server.Restart()
-	recovers(t, s)
-	if got, err := s.Get(t.Context(), kept.ID); err != nil || got.Version != kept.Version {
-		t.Errorf("Get = version %d, %v, want %d", got.Version, err, kept.Version)
-	}
-	if _, err := s.Get(t.Context(), gone.ID); !errors.Is(err, session.ErrNotFound) {
-		t.Errorf("Get of the deleted = %v", err)
-	}
-
-	server.Stop()
-	began := time.Now()
-	_, err = s.Get(t.Context(), kept.ID)
-	wantFailure(t, "Get from a hung server", err, kept)
-	wantFailure(t, "Delete on a hung server", s.Delete(t.Context(), kept.ID), kept)
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("a hung server held two calls for %v", took)
-	}
-	server.Cont()
-	recovers(t, s)
+// leads returns the server that leads the bucket.
+func leads(t *testing.T, s *nats.Store, cluster servers.NATSServers) (leader *servers.NATSServer) {
+	t.Helper()
+	servers.WaitFor(t, "a leader", func(ctx context.Context) error {
+		status, err := s.Status(ctx)
+		if leader = cluster.Named(status.Leader); err == nil && leader == nil {
+			err = errors.New("there is none")
+		}
+		return err
+	})
+	return leader
 }
 
 func TestABucketThatVanishesIsMadeAnew(t *testing.T) {
@@ -150,8 +155,8 @@ func TestABucketThatVanishesIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := s.Get(t.Context(), r.ID)
-	wantFailure(t, "Get without a bucket", err, r)
-	recovers(t, s)
+	told.WantFailure(t, "Get without a bucket", err, r)
+	storetest.Recovers(t, s)
 	if _, err := s.Update(t.Context(), r); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Update of what the old bucket had = %v, want ErrNotFound", err)
 	}
@@ -168,7 +173,7 @@ func TestABucketOfAnotherKindIsRefused(t *testing.T) {
 		if _, err := js.CreateKeyValue(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
-		wantFailure(t, bucket, open(t, "nats://"+server.Addr()+"?bucket="+bucket).Ping(t.Context()), session.Record{})
+		told.WantFailure(t, bucket, open(t, "nats://"+server.Addr()+"?bucket="+bucket).Ping(t.Context()), session.Record{})
 	}
 	// One that others made as the documentation says serves, and reads still go
 	// to the leader, whatever the bucket allows.

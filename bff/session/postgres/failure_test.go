@@ -2,194 +2,120 @@ package postgres_test
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
-	"sync"
 	"testing"
 	"time"
 
 	"cloakroom/bff/secret"
-	"cloakroom/bff/session"
 	"cloakroom/bff/session/postgres"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 )
 
+// told is what an error of a store must and must not say.
+var told = storetest.Telltale{Prefix: "postgres: ", Secrets: []string{servers.PostgresPassword}}
+
 func short(c *postgres.Config) { c.Timeout = 500 * time.Millisecond }
 
-func TestAStoreStartsBeforeItsServer(t *testing.T) {
+func TestTheServerComesAndGoes(t *testing.T) {
 	t.Parallel()
-	w := start(t)
-	dsn := w.schema(t)
-	w.Kill()
-	s, r := open(t, dsn, short), record()
-	wantAllDown(t, s, r)
-	w.Restart()
-	servers.WaitFor(t, "the store to find its server", works(s))
+	storetest.RunService(t, storetest.Service{Telltale: told, Start: func(t *testing.T) storetest.Home {
+		w := start(t)
+		dsn := w.schema(t)
+		return storetest.Home{Server: w, Open: func(timeout time.Duration) storetest.Opened {
+			return open(t, dsn, func(c *postgres.Config) { c.Timeout = timeout })
+		}}
+	}})
 }
 
-// wantAllDown checks what every operation says of a server that is not there.
-func wantAllDown(t *testing.T, s *postgres.Store, r session.Record) {
-	t.Helper()
-	secrets := []string{
-		servers.PostgresPassword, hex.EncodeToString(r.ID[:4]), hex.EncodeToString(r.Keys[0][:4]), hex.EncodeToString(r.Data[:4]),
-	}
-	_, err := s.Create(t.Context(), r)
-	wantDown(t, "Create", err, secrets...)
-	_, err = s.Get(t.Context(), r.ID)
-	wantDown(t, "Get", err, secrets...)
-	_, err = s.Update(t.Context(), r)
-	wantDown(t, "Update", err, secrets...)
-	wantDown(t, "Delete", s.Delete(t.Context(), r.ID), secrets...)
-	_, err = s.Find(t.Context(), r.Keys[0])
-	wantDown(t, "Find", err, secrets...)
-	wantDown(t, "Ping", s.Ping(t.Context()), secrets...)
-}
-
-func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
+func TestTheTablesAndTheConnections(t *testing.T) {
 	t.Parallel()
-	w := start(t)
-	s := open(t, w.schema(t), func(c *postgres.Config) { c.Timeout = 2 * time.Second })
-	kept := create(t, s, record())
-
-	var mu sync.Mutex
-	acknowledged := map[session.ID]session.Version{}
-	var all sync.WaitGroup
-	enough := make(chan struct{})
-	for range 8 {
-		all.Go(func() {
-			for {
-				r := record()
-				version, err := s.Create(t.Context(), r)
-				if err != nil {
-					wantDown(t, "Create", err)
-					return
+	storetest.RunTables(t, func(t *testing.T) storetest.Database {
+		w := start(t)
+		return storetest.Database{
+			Telltale: told,
+			Place:    w.place,
+			PlaceOf:  w.placeOf,
+			Password: func(t *testing.T, password string) storetest.Opened {
+				return open(t, w.URL(servers.PostgresUser, password, "postgres", nil))
+			},
+			ReadOnly: func(t *testing.T, on bool) {
+				change := "ALTER SYSTEM RESET default_transaction_read_only"
+				if on {
+					change = "ALTER SYSTEM SET default_transaction_read_only = on"
 				}
-				mu.Lock()
-				acknowledged[r.ID] = version
-				if len(acknowledged) == 200 {
-					close(enough)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	<-enough
-	w.Kill()
-	all.Wait()
-	wantAllDown(t, s, kept)
-	w.Restart()
-	servers.WaitFor(t, "the store to recover", works(s))
-
-	acknowledged[kept.ID] = kept.Version
-	for id, version := range acknowledged {
-		if r, err := s.Get(t.Context(), id); err != nil || r.Version != version {
-			t.Fatalf("an acknowledged record: version %d, %v; want %d", r.Version, err, version)
+				w.admin(t, "SET default_transaction_read_only = off", change, "SELECT pg_reload_conf()")
+			},
 		}
-	}
-}
-
-func TestAFrozenServerHoldsNobodyUp(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	s := open(t, w.schema(t), short)
-	r := create(t, s, record())
-	w.Stop()
-	began := time.Now()
-	wantAllDown(t, s, r)
-	// Six operations of half a second each; the bound leaves room for a slow machine.
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("six operations took %v", took)
-	}
-	w.Cont()
-	servers.WaitFor(t, "the store to recover", works(s))
-	if _, err := s.Get(t.Context(), r.ID); err != nil {
-		t.Errorf("Get = %v", err)
-	}
-}
-
-func TestAFullServerIsDownAndRecovers(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	w.admin(t, "CREATE USER app PASSWORD 'app' CONNECTION LIMIT 1", "CREATE SCHEMA app AUTHORIZATION app")
-	dsn := w.URL("app", "app", "postgres", url.Values{"search_path": {"app"}, "sslmode": {"disable"}})
-	first, second := open(t, dsn), open(t, dsn, short)
-	r := create(t, first, record())
-	wantAllDown(t, second, r)
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	servers.WaitFor(t, "a place to get free", works(second))
-	if _, err := second.Get(t.Context(), r.ID); err != nil {
-		t.Errorf("Get = %v", err)
-	}
-}
-
-func TestABusyPoolMakesWaitAndThenFails(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	s := open(t, w.schema(t), short, func(c *postgres.Config) { c.MaxConns = 2 })
-	r := create(t, s, record())
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() {
-			if _, err := s.Get(t.Context(), r.ID); err != nil {
-				t.Errorf("Get in a queue = %v", err)
-			}
-		})
-	}
-	all.Wait()
-}
-
-// TestWhoHangsUpCostsNoConnection: an attacker who drops requests must not make
-// the server start a process for each.
-func TestWhoHangsUpCostsNoConnection(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	dsn := w.schema(t)
-	s := open(t, dsn, func(c *postgres.Config) { c.MaxConns, c.Timeout = 1, time.Minute })
-	r := create(t, s, record())
-
-	conn := w.connect(t, searchPath(t, dsn))
-	lock, err := conn.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := lock.Exec(t.Context(), "SELECT FROM cloakroom_sessions FOR UPDATE"); err != nil {
-		t.Fatal(err)
-	}
-	before := w.clients(t)
-	ctx, hangUp := context.WithCancel(t.Context())
-	updated := make(chan error)
-	go func() {
-		_, err := s.Update(ctx, r)
-		updated <- err
-	}()
-	watch := w.connect(t, nil)
-	servers.WaitFor(t, "the update to wait for the lock", func(ctx context.Context) error {
-		var waiting int
-		err := watch.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").Scan(&waiting)
-		if err == nil && waiting == 0 {
-			err = errors.New("nobody waits")
-		}
-		return err
 	})
-	hangUp()
-	if err := lock.Rollback(t.Context()); err != nil {
-		t.Fatal(err)
+}
+
+// place is an empty schema of the superuser.
+func (w *world) place(t *testing.T) storetest.Place { return w.placeAt(t, w.schema(t)) }
+
+// placeOf is one of a user without powers.
+func (w *world) placeOf(t *testing.T, connections int) storetest.Place {
+	name := "s" + randomHex(6)
+	if connections == 0 {
+		connections = -1
 	}
-	if err := <-updated; err != nil {
-		t.Errorf("Update = %v, want what was begun to be finished", err)
-	}
-	if _, err := s.Get(t.Context(), r.ID); err != nil {
-		t.Fatal(err)
-	}
-	after := w.clients(t)
-	for pid := range before {
-		if !after[pid] {
-			t.Error("the connection was given up")
+	w.admin(t, fmt.Sprintf("CREATE USER %s PASSWORD 'app' CONNECTION LIMIT %d", name, connections), "CREATE SCHEMA "+name+" AUTHORIZATION "+name)
+	return w.placeAt(t, w.URL(name, "app", "postgres", url.Values{"search_path": {name}, "sslmode": {"disable"}}))
+}
+
+func (w *world) placeAt(t *testing.T, dsn string) storetest.Place {
+	conn, watch := w.connect(t, searchPath(t, dsn)), w.connect(t, nil)
+	exec := func(statement string, arguments ...any) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), statement, arguments...); err != nil {
+			t.Fatalf("%s: %v", statement, err)
 		}
+	}
+	return storetest.Place{
+		Open: func(o storetest.Options) storetest.Sweeping {
+			return open(t, dsn, func(c *postgres.Config) {
+				if o.Timeout > 0 {
+					c.Timeout = o.Timeout
+				}
+				c.MaxConns, c.SweepEvery, c.Log = o.MaxConns, o.SweepEvery, o.Log
+			})
+		},
+		Exec: func(statement string) { exec(statement) },
+		Count: func(ctx context.Context) (n int, err error) {
+			err = conn.QueryRow(ctx, "SELECT count(*) FROM cloakroom_sessions").Scan(&n)
+			return n, err
+		},
+		Fill: func(n int) {
+			exec(`INSERT INTO cloakroom_sessions (id, version, expires, keys, data)
+				SELECT sha256(random()::text::bytea), 1, now() + CASE i WHEN 0 THEN 1 ELSE -1 END * interval '1 hour', '{}', ''
+				FROM generate_series(0, $1) i`, n)
+		},
+		SweptAgo: func(d time.Duration) { exec("UPDATE cloakroom_schema SET swept = now() - $1::interval", d) },
+		Lock: func() func() {
+			lock, err := conn.Begin(t.Context())
+			if err == nil {
+				_, err = lock.Exec(t.Context(), "SELECT FROM cloakroom_sessions FOR UPDATE")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if err := lock.Rollback(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+		Waiting: func(ctx context.Context) error {
+			var waiting int
+			err := watch.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'").Scan(&waiting)
+			if err == nil && waiting == 0 {
+				err = errors.New("nobody waits")
+			}
+			return err
+		},
+		Clients: func() map[int]bool { return w.clients(t) },
 	}
 }
 
@@ -220,88 +146,12 @@ func searchPath(t testing.TB, dsn string) url.Values {
 	return url.Values{"search_path": u.Query()["search_path"]}
 }
 
-func TestAWrongPasswordIsNotShown(t *testing.T) {
+// TestNothingIsLostWhenTheServerIsKilled under load.
+func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 	t.Parallel()
 	w := start(t)
-	s := open(t, w.URL(servers.PostgresUser, "hush-hush", "postgres", nil))
-	_, err := s.Get(t.Context(), record().ID)
-	wantDown(t, "Get", err, "hush-hush", servers.PostgresPassword)
-}
-
-func TestAServerTurnedReadOnlyIsDownAndRecovers(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	s := open(t, w.schema(t))
-	r := create(t, s, record())
-	w.admin(t, "ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
-	servers.WaitFor(t, "writes to be refused", func(ctx context.Context) error {
-		version, err := s.Update(ctx, r)
-		if err == nil {
-			r.Version = version
-			return errors.New("a write still succeeds")
-		}
-		return nil
-	})
-	_, err := s.Update(t.Context(), r)
-	wantDown(t, "Update", err)
-	w.admin(t, "SET default_transaction_read_only = off", "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
-	servers.WaitFor(t, "writes to succeed again", works(s))
-}
-
-func TestManyInstancesMakeTheTablesOnce(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	for range 5 { // so that some do meet
-		dsn := w.schema(t)
-		var all sync.WaitGroup
-		for range 8 {
-			s := open(t, dsn, func(c *postgres.Config) { c.MaxConns = 1 })
-			all.Go(func() {
-				if err := works(s)(t.Context()); err != nil {
-					t.Error(err)
-				}
-				_ = s.Close()
-			})
-		}
-		all.Wait()
-	}
-}
-
-func TestDroppedTablesAreMadeAnew(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	dsn := w.schema(t)
-	s := open(t, dsn)
-	r := create(t, s, record())
-	if _, err := w.connect(t, searchPath(t, dsn)).Exec(t.Context(), "DROP TABLE cloakroom_sessions, cloakroom_schema"); err != nil {
-		t.Fatal(err)
-	}
-	_, err := s.Get(t.Context(), r.ID)
-	wantDown(t, "Get", err)
-	create(t, s, r)
-}
-
-func TestTablesOfANewerProgramAreLeftAlone(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	dsn := w.schema(t)
-	create(t, open(t, dsn), record())
-	if _, err := w.connect(t, searchPath(t, dsn)).Exec(t.Context(), "UPDATE cloakroom_schema SET version = 99"); err != nil {
-		t.Fatal(err)
-	}
-	_, err := open(t, dsn).Get(t.Context(), record().ID)
-	wantDown(t, "Get", err)
-}
-
-func TestAClosedStoreFails(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	s := open(t, w.schema(t))
-	r := create(t, s, record())
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantAllDown(t, s, r)
+	s := open(t, w.schema(t), func(c *postgres.Config) { c.Timeout = 2 * time.Second })
+	storetest.RunChaos(t, storetest.Chaos{Telltale: told, Stores: storetest.One(s), Hurt: storetest.KillAndRestart(w)})
 }
 
 func TestTooMuchIsRefused(t *testing.T) {
@@ -310,12 +160,5 @@ func TestTooMuchIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := record()
-	r.Data = make([]byte, 1<<20+1)
-	if _, err := s.Create(t.Context(), r); !errors.Is(err, session.ErrTooLarge) {
-		t.Errorf("Create = %v, want ErrTooLarge", err)
-	}
-	if _, err := s.Update(t.Context(), r); !errors.Is(err, session.ErrTooLarge) {
-		t.Errorf("Update = %v, want ErrTooLarge", err)
-	}
+	storetest.WantTooLarge(t, s, storetest.WithData(1<<20+1)) // no server needs to say so
 }

@@ -132,7 +132,7 @@ func TestAWatcherThatLostItsServerSaysSo(t *testing.T) {
 			w.Stop()
 			for range 4 { // half a second each; two make the watcher's patience
 				_, err := s.Get(t.Context(), r.ID)
-				wantDown(t, "Get", err)
+				told.WantFailure(t, "Get", err, r)
 			}
 			w.Cont()
 		}},
@@ -140,7 +140,10 @@ func TestAWatcherThatLostItsServerSaysSo(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.happen(t)
 			wantNews(t, heard, news{Everything: true})
-			servers.WaitFor(t, "the store to recover", works(s))
+			servers.WaitFor(t, "the store to recover", func(ctx context.Context) error { // without making news
+				_, err := s.Create(ctx, record())
+				return err
+			})
 			r := create(t, s, record())
 			if err := s.Delete(t.Context(), r.ID); err != nil {
 				t.Fatal(err)

@@ -19,7 +19,9 @@
 // writes succeed only when N replicas have them (WAIT), else fail. N = all: no
 // failover loses what succeeded. Fewer: unless one without it is elected. A
 // restart brings back what is on disk: use appendonly with appendfsync always, or
-// no persistence; snapshots revive who signed out since. maxmemory-policy must be
-// noeviction: eviction ends sessions and may drop an index. Watch hears nothing
-// from a new primary, a few seconds, until the client has found it.
+// no persistence; snapshots revive who signed out since. A primary without
+// persistence must not restart before its failover: it comes back empty, and
+// empties its replicas. maxmemory-policy must be noeviction: eviction ends
+// sessions and may drop an index. Watch hears nothing from a new primary, a few
+// seconds, until the client has found it.
 package redis

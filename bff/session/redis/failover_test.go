@@ -9,66 +9,63 @@ import (
 	"time"
 
 	"cloakroom/bff/session"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 )
 
 // With wait at the number of replicas, a failover loses nothing that was
 // acknowledged. The price: no writes until as many replicas are back.
-func TestAFailoverBySentinel(t *testing.T) {
+func TestNothingIsLostInAFailoverBySentinel(t *testing.T) {
 	t.Parallel()
 	group := servers.RedisSentinel(t, documentedUser(t, "+role"))
 	group.WaitReplicas(2)
 	s := open(t, withUser(sentinelURL(group))+"?wait=2")
-	load := startLoad(t, s)
-	load.waitFor(100)
-
-	// The primary dies with writes that no replica has.
-	old := group.Primary()
-	replicas := slices.DeleteFunc(slices.Clone(group.Servers), func(r *servers.RedisServer) bool { return r == old })
-	for _, r := range replicas {
-		r.Stop()
-	}
-	old.Do("client", "kill", "type", "replica") // or it would be in their sockets
-	load.deleteOne()
-	old.Kill()
-	for _, r := range replicas {
-		r.Cont()
-	}
-	load.waitForFailure()
-	servers.WaitFor(t, "another primary", func(context.Context) error {
-		if group.Primary() == old {
-			return errors.New("the dead one still is it")
+	storetest.RunChaos(t, storetest.Chaos{Telltale: told, Stores: storetest.One(s), Hurt: func(t *testing.T, l *storetest.Load) {
+		// The primary dies with writes that no replica has.
+		old := group.Primary()
+		replicas := slices.DeleteFunc(slices.Clone(group.Servers), func(r *servers.RedisServer) bool { return r == old })
+		for _, r := range replicas {
+			r.Stop()
 		}
-		return nil
-	})
-	reads(t, s, load.some())
-	old.Restart()
-	// The Sentinels would do this too, but take their time to make sure.
-	old.Do("replicaof", "127.0.0.1", fmt.Sprint(group.Primary().Port))
-	group.WaitReplicas(2)
-	recovers(t, s)
-	load.end()
-	load.check()
+		old.Do("client", "kill", "type", "replica") // or it would be in their sockets
+		l.WaitFailure(storetest.Ending)
+		l.WaitFailure(storetest.Changing)
+		old.Kill()
+		for _, r := range replicas {
+			r.Cont()
+		}
+		l.WaitFailure(storetest.Reading)
+		servers.WaitFor(t, "another primary", func(context.Context) error {
+			if group.Primary() == old {
+				return errors.New("the dead one still is it")
+			}
+			return nil
+		})
+		l.Wait(storetest.Reading, 100)
+		old.Restart()
+		// The Sentinels would do this too, but take their time to make sure.
+		old.Do("replicaof", "127.0.0.1", fmt.Sprint(group.Primary().Port))
+		group.WaitReplicas(2)
+	}})
 }
 
-func TestAKilledPrimaryOfACluster(t *testing.T) {
+func TestNothingIsLostWhenAPrimaryOfAClusterIsKilled(t *testing.T) {
 	t.Parallel()
 	cluster := servers.RedisCluster(t, documentedUser(t, "+cluster|slots", "+cluster|shards"))
 	s := open(t, withUser("redis+cluster://"+cluster.Addrs())+"?wait=1")
-	load := startLoad(t, s)
-	load.waitFor(100)
-
-	r := load.some()
-	old := cluster.PrimaryOf("cloakroom:s:" + string(r.ID[:]))
-	old.Kill()
-	load.waitForFailure()
-	cluster.WaitWhole(2)
-	reads(t, s, r)
-	old.Restart()
-	cluster.WaitWhole(3)
-	recovers(t, s)
-	load.end()
-	load.check()
+	storetest.RunChaos(t, storetest.Chaos{Telltale: told, Stores: storetest.One(s), Hurt: func(_ *testing.T, l *storetest.Load) {
+		const key = "cloakroom:s:of somebody"
+		old := cluster.PrimaryOf(key)
+		old.Kill()
+		l.WaitFailure(storetest.Reading)
+		l.WaitFailure(storetest.Ending)
+		// Until then nobody may restart it: it would be the primary still, empty.
+		cluster.WaitAnother(key, old)
+		cluster.WaitWhole(2)
+		l.Wait(storetest.Reading, 100)
+		old.Restart()
+		cluster.WaitWhole(3)
+	}})
 }
 
 // A delete that too few replicas confirmed has failed, and fails again until
@@ -89,10 +86,10 @@ func TestADeleteIsRepeatedUntilItIsConfirmed(t *testing.T) {
 	r.Version = create(t, open(t, url), r)
 
 	replica.Stop()
-	wantFailure(t, "the first Delete", open(t, url).Delete(t.Context(), r.ID), r)
-	wantFailure(t, "the second Delete", open(t, url).Delete(t.Context(), r.ID), r)
+	told.WantFailure(t, "the first Delete", open(t, url).Delete(t.Context(), r.ID), r)
+	told.WantFailure(t, "the second Delete", open(t, url).Delete(t.Context(), r.ID), r)
 	_, err := open(t, url).Create(t.Context(), record(time.Hour))
-	wantFailure(t, "Create", err, r)
+	told.WantFailure(t, "Create", err, r)
 	replica.Cont()
 	servers.WaitFor(t, "the delete to be confirmed", func(ctx context.Context) error {
 		return open(t, url).Delete(ctx, r.ID)
@@ -100,18 +97,6 @@ func TestADeleteIsRepeatedUntilItIsConfirmed(t *testing.T) {
 	if _, err := open(t, "redis://"+primary.Addr()).Get(t.Context(), r.ID); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Get = %v", err)
 	}
-}
-
-// reads waits until r is read again, and fails if it is ever missing.
-func reads(t *testing.T, s session.Store, r session.Record) {
-	t.Helper()
-	servers.WaitFor(t, "reads to work", func(ctx context.Context) error {
-		_, err := s.Get(ctx, r.ID)
-		if errors.Is(err, session.ErrNotFound) {
-			t.Fatalf("Get = %v: an acknowledged session is gone", err)
-		}
-		return err
-	})
 }
 
 // documentedUser is the user of doc.go as a line of the server's configuration.

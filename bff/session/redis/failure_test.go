@@ -1,7 +1,6 @@
 package redis_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,76 +12,33 @@ import (
 	"cloakroom/bff/secret"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/redis"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 )
 
-func TestAServerThatIsDownAtTheStart(t *testing.T) {
-	t.Parallel()
-	server := servers.Redis(t)
-	server.Kill()
-	s := open(t, "redis://"+server.Addr())
-	r := record(time.Hour)
-	_, err := s.Create(t.Context(), r)
-	wantFailure(t, "Create", err, r)
-	_, err = s.Get(t.Context(), r.ID)
-	wantFailure(t, "Get", err, r)
-	_, err = s.Update(t.Context(), r)
-	wantFailure(t, "Update", err, r)
-	wantFailure(t, "Delete", s.Delete(t.Context(), r.ID), r)
-	_, err = s.Find(t.Context(), r.Keys[0])
-	wantFailure(t, "Find", err, r)
-	wantFailure(t, "Ping", s.Ping(t.Context()), r)
+// told is what an error of a store must and must not say.
+var told = storetest.Telltale{Prefix: "redis: ", Secrets: []string{"word?1", "word%3F1", "cloakroom:s:", "cloakroom:k:"}}
 
-	server.Restart()
-	recovers(t, s)
-	if err := s.Ping(t.Context()); err != nil {
-		t.Errorf("Ping = %v", err)
-	}
+// durable are the lines with which a server keeps what it acknowledged.
+var durable = []string{"appendonly yes", "appendfsync always"}
+
+func TestTheServerComesAndGoes(t *testing.T) {
+	t.Parallel()
+	storetest.RunService(t, storetest.Service{Telltale: told, Start: func(t *testing.T) storetest.Home {
+		server := servers.Redis(t, durable...)
+		return storetest.Home{Server: server, Open: func(timeout time.Duration) storetest.Opened {
+			return openConfig(t, redis.Config{URL: secret.New("redis://" + server.Addr()), Timeout: timeout})
+		}}
+	}})
 }
 
 // With the documented setting, appendfsync always, the server keeps what it
 // acknowledged, and what it deleted stays deleted.
-func TestAKilledServer(t *testing.T) {
+func TestNothingIsLostWhenTheServerIsKilled(t *testing.T) {
 	t.Parallel()
-	server := servers.Redis(t, "appendonly yes", "appendfsync always")
+	server := servers.Redis(t, durable...)
 	s := open(t, "redis://"+server.Addr())
-	load := startLoad(t, s)
-	load.waitFor(100)
-	server.Kill()
-	load.waitForFailure()
-	server.Restart()
-	recovers(t, s)
-	load.end()
-	load.check()
-}
-
-func TestAHungServerFailsWithinTheTimeout(t *testing.T) {
-	t.Parallel()
-	server := servers.Redis(t)
-	const timeout = 300 * time.Millisecond
-	s := openConfig(t, redis.Config{URL: secret.New("redis://" + server.Addr()), Timeout: timeout})
-	r := record(time.Hour)
-	r.Version = create(t, s, r)
-	server.Stop()
-	late := openConfig(t, redis.Config{URL: secret.New("redis://" + server.Addr()), Timeout: timeout})
-	for name, call := range map[string]func() error{
-		"Create":             func() error { _, err := s.Create(t.Context(), record(time.Hour)); return err },
-		"Get":                func() error { _, err := s.Get(t.Context(), r.ID); return err },
-		"Update":             func() error { _, err := s.Update(t.Context(), r); return err },
-		"Delete":             func() error { return s.Delete(t.Context(), record(time.Hour).ID) },
-		"Find":               func() error { _, err := s.Find(t.Context(), r.Keys[0]); return err },
-		"Ping":               func() error { return s.Ping(t.Context()) },
-		"Get at first sight": func() error { _, err := late.Get(t.Context(), r.ID); return err },
-	} {
-		start := time.Now()
-		wantFailure(t, name, call(), r)
-		if d := time.Since(start); d > 20*timeout {
-			t.Errorf("%s took %v of a timeout of %v", name, d, timeout)
-		}
-	}
-	server.Cont()
-	recovers(t, s)
-	recovers(t, late)
+	storetest.RunChaos(t, storetest.Chaos{Telltale: told, Stores: storetest.One(s), Hurt: storetest.KillAndRestart(server)})
 }
 
 func TestAFlushedServerHasNoSessionsAndGetsNoneBack(t *testing.T) {
@@ -99,7 +55,7 @@ func TestAFlushedServerHasNoSessionsAndGetsNoneBack(t *testing.T) {
 	if _, err := s.Update(t.Context(), r); !errors.Is(err, session.ErrNotFound) {
 		t.Errorf("Update = %v, want ErrNotFound", err)
 	}
-	recovers(t, s)
+	storetest.Recovers(t, s)
 }
 
 func TestAFullServerRefusesWhatIsNewAndKeepsTheRest(t *testing.T) {
@@ -111,7 +67,7 @@ func TestAFullServerRefusesWhatIsNewAndKeepsTheRest(t *testing.T) {
 		r := record(time.Hour)
 		_, err := s.Create(t.Context(), r)
 		if err != nil {
-			wantFailure(t, "Create", err, r)
+			told.WantFailure(t, "Create", err, r)
 			if _, err := s.Get(t.Context(), r.ID); !errors.Is(err, session.ErrNotFound) {
 				t.Errorf("Get of what was refused = %v", err)
 			}
@@ -129,7 +85,7 @@ func TestAFullServerRefusesWhatIsNewAndKeepsTheRest(t *testing.T) {
 			t.Fatalf("Delete = %v", err)
 		}
 	}
-	recovers(t, s)
+	storetest.Recovers(t, s)
 }
 
 func TestTheDocumentedRightsSufficeOverTLS(t *testing.T) {
@@ -159,10 +115,10 @@ func TestTheDocumentedRightsSufficeOverTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, bad)
-			wantFailure(t, "Ping", s.Ping(t.Context()), session.Record{})
+			told.WantFailure(t, "Ping", s.Ping(t.Context()), session.Record{})
 			r := record(time.Hour)
 			_, err := s.Create(t.Context(), r)
-			wantFailure(t, "Create", err, r)
+			told.WantFailure(t, "Create", err, r)
 		})
 	}
 	for _, forbidden := range [][]string{{"keys", "*"}, {"flushall"}, {"config", "get", "*"}, {"get", "other:key"}, {"acl", "list"}} {
@@ -189,44 +145,4 @@ func documentedACL(t *testing.T, password string, more ...string) []string {
 		words[i] = strings.Replace(word, "PASSWORD", password, 1)
 	}
 	return append(words, more...)
-}
-
-// wantFailure checks that err says that the store failed: not that the session
-// is not there, and nothing about the session or the password.
-func wantFailure(t *testing.T, what string, err error, r session.Record) {
-	t.Helper()
-	for _, wrong := range []error{nil, session.ErrNotFound, session.ErrExists, session.ErrConflict} {
-		if errors.Is(err, wrong) {
-			t.Errorf("%s = %v, want a failure of the store", what, err)
-			return
-		}
-	}
-	text := err.Error()
-	for _, leak := range []string{string(r.ID[:]), fmt.Sprintf("%x", r.ID[:]), "word?1", "word%3F1", "cloakroom:s:", "cloakroom:k:"} {
-		if strings.Contains(text, leak) {
-			t.Errorf("%s: the error says too much: %q", what, text)
-		}
-	}
-	if !strings.HasPrefix(text, "redis: ") {
-		t.Errorf("%s: the error does not say where it is from: %q", what, text)
-	}
-}
-
-// recovers waits until s does its work again, without having been opened anew.
-func recovers(t *testing.T, s *redis.Store) {
-	t.Helper()
-	servers.WaitFor(t, "the store to recover", func(ctx context.Context) error {
-		r := record(time.Hour)
-		var err error
-		if r.Version, err = s.Create(ctx, r); err != nil {
-			return err
-		}
-		if r.Version, err = s.Update(ctx, r); err != nil {
-			return err
-		}
-		if _, err := s.Get(ctx, r.ID); err != nil {
-			return err
-		}
-		return s.Delete(ctx, r.ID)
-	})
 }

@@ -70,11 +70,3 @@ func TestURLs(t *testing.T) {
 		t.Error("a negative timeout is accepted")
 	}
 }
-
-func TestAClosedStoreFails(t *testing.T) {
-	s := open(t, "redis://localhost")
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	wantFailure(t, "Ping", s.Ping(t.Context()), record(0))
-}

@@ -234,7 +234,7 @@ func TestAWatcherStartsWithoutAServer(t *testing.T) {
 	server.Kill()
 	s := open(t, "redis://"+server.Addr())
 	heard := startWatch(t, s)
-	wantFailure(t, "Ping", s.Ping(t.Context()), session.Record{})
+	told.WantFailure(t, "Ping", s.Ping(t.Context()), session.Record{})
 	server.Restart()
 	wantNews(t, heard, everything)
 	works(t, heard, s, record(time.Hour))

@@ -1,14 +1,8 @@
 package sqlite_test
 
 import (
-	"bufio"
-	"context"
 	"database/sql"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -16,7 +10,11 @@ import (
 
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/sqlite"
+	"cloakroom/bff/session/storetest"
 )
+
+// told is what an error of a store must say.
+var told = storetest.Telltale{Prefix: "sqlite: "}
 
 func TestTheFileIsForItsOwnerAlone(t *testing.T) {
 	t.Parallel()
@@ -52,27 +50,11 @@ func TestAStoreStartsBeforeItsFolder(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "mounted later")
 	s, r := open(t, sqlite.Config{Path: filepath.Join(dir, "sessions.db")}), record()
-	wantAllDown(t, s, r)
+	told.WantDown(t, s, r)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	create(t, s, r)
-}
-
-// wantAllDown checks what every operation says when there is no file.
-func wantAllDown(t *testing.T, s *sqlite.Store, r session.Record) {
-	t.Helper()
-	secrets := []string{hex.EncodeToString(r.ID[:4]), hex.EncodeToString(r.Keys[0][:4]), hex.EncodeToString(r.Data[:4])}
-	_, err := s.Create(t.Context(), r)
-	wantDown(t, "Create", err, secrets...)
-	_, err = s.Get(t.Context(), r.ID)
-	wantDown(t, "Get", err, secrets...)
-	_, err = s.Update(t.Context(), r)
-	wantDown(t, "Update", err, secrets...)
-	wantDown(t, "Delete", s.Delete(t.Context(), r.ID), secrets...)
-	_, err = s.Find(t.Context(), r.Keys[0])
-	wantDown(t, "Find", err, secrets...)
-	wantDown(t, "Ping", s.Ping(t.Context()), secrets...)
 }
 
 func TestAFileThatIsNoDatabaseIsLeftAlone(t *testing.T) {
@@ -82,7 +64,7 @@ func TestAFileThatIsNoDatabaseIsLeftAlone(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wantAllDown(t, open(t, sqlite.Config{Path: file}), record())
+	told.WantDown(t, open(t, sqlite.Config{Path: file}), record())
 	if content, err := os.ReadFile(file); string(content) != text || err != nil {
 		t.Errorf("the file is now %q, %v", content, err)
 	}
@@ -95,7 +77,7 @@ func TestTablesOfANewerProgramAreLeftAlone(t *testing.T) {
 	if _, err := other(t, file).ExecContext(t.Context(), "UPDATE cloakroom_schema SET version = 99"); err != nil {
 		t.Fatal(err)
 	}
-	wantAllDown(t, open(t, sqlite.Config{Path: file}), record())
+	told.WantDown(t, open(t, sqlite.Config{Path: file}), record())
 }
 
 // other opens the file as another process would.
@@ -124,7 +106,7 @@ func TestAWriterThatHangsHoldsNoReaderUp(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			_, err := s.Update(t.Context(), r)
-			wantDown(t, "Update", err)
+			told.WantFailure(t, "Update", err, r)
 		})
 	}
 	all.Wait()
@@ -135,7 +117,7 @@ func TestAWriterThatHangsHoldsNoReaderUp(t *testing.T) {
 	if _, err := s.Get(t.Context(), r.ID); err != nil {
 		t.Errorf("Get = %v", err)
 	}
-	wantDown(t, "Ping", s.Ping(t.Context()))
+	told.WantFailure(t, "Ping", s.Ping(t.Context()), r)
 	if err := lock.Rollback(); err != nil {
 		t.Fatal(err)
 	}
@@ -173,90 +155,10 @@ func TestAClosedStoreFails(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	wantAllDown(t, s, r)
+	told.WantDown(t, s, r)
 }
 
 func TestTooMuchIsRefused(t *testing.T) {
 	t.Parallel()
-	s := open(t, sqlite.Config{Path: path(t)})
-	large, many := record(), record()
-	large.Data = make([]byte, 1<<20+1)
-	many.Keys = make([]session.Key, session.MaxKeys+1)
-	for _, r := range []session.Record{large, many} {
-		if _, err := s.Create(t.Context(), r); !errors.Is(err, session.ErrTooLarge) {
-			t.Errorf("Create = %v, want ErrTooLarge", err)
-		}
-		if _, err := s.Update(t.Context(), r); !errors.Is(err, session.ErrTooLarge) {
-			t.Errorf("Update = %v, want ErrTooLarge", err)
-		}
-	}
-}
-
-// writerEnv makes this test's program a writer on the file it names.
-const writerEnv = "CLOAKROOM_TEST_WRITER"
-
-func TestMain(m *testing.M) {
-	if file := os.Getenv(writerEnv); file != "" {
-		write(file)
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// write creates records for as long as it lives, and prints the ID of each that
-// was acknowledged.
-func write(file string) {
-	s, err := sqlite.New(sqlite.Config{Path: file, Timeout: time.Minute})
-	for err == nil {
-		r := record()
-		if _, err = s.Create(context.Background(), r); err == nil {
-			_, err = fmt.Println(hex.EncodeToString(r.ID[:]))
-		}
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
-}
-
-func TestWhatWasAcknowledgedSurvivesAKill(t *testing.T) {
-	t.Parallel()
-	file := path(t)
-	var acknowledged []session.ID
-	for range 3 {
-		writer := exec.Command(os.Args[0])
-		writer.Env = append(os.Environ(), writerEnv+"="+file)
-		writer.Stderr = t.Output()
-		out, err := writer.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := writer.Start(); err != nil {
-			t.Fatal(err)
-		}
-		for lines, n := bufio.NewScanner(out), 0; lines.Scan(); n++ {
-			if n == 50 {
-				if err := writer.Process.Kill(); err != nil { // SIGKILL
-					t.Fatal(err)
-				}
-			}
-			var id session.ID
-			if _, err := hex.Decode(id[:], lines.Bytes()); err != nil || len(lines.Bytes()) != 64 {
-				break // cut off by the kill
-			}
-			acknowledged = append(acknowledged, id)
-		}
-		_ = writer.Wait() // it was killed
-	}
-	if len(acknowledged) < 150 {
-		t.Fatalf("only %d records were acknowledged", len(acknowledged))
-	}
-	s := open(t, sqlite.Config{Path: file})
-	for _, id := range acknowledged {
-		if _, err := s.Get(t.Context(), id); err != nil {
-			t.Fatalf("an acknowledged record: %v", err)
-		}
-	}
-	var verdict string
-	if err := other(t, file).QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
-		t.Errorf("the file is %q, %v", verdict, err)
-	}
+	storetest.WantTooLarge(t, open(t, sqlite.Config{Path: path(t)}), storetest.WithData(1<<20+1), storetest.WithKeys(session.MaxKeys+1))
 }

@@ -1,11 +1,7 @@
 package sqlite_test
 
 import (
-	"crypto/rand"
-	"errors"
-	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -67,14 +63,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-func record() session.Record {
-	r := session.Record{Keys: make([]session.Key, 2), Data: make([]byte, 3500), Expires: time.Now().Add(time.Hour)}
-	_, _ = rand.Read(r.ID[:])
-	_, _ = rand.Read(r.Keys[0][:])
-	_, _ = rand.Read(r.Keys[1][:])
-	_, _ = rand.Read(r.Data)
-	return r
-}
+func record() session.Record { return storetest.NewRecord(time.Hour) }
 
 func create(t testing.TB, s session.Store, r session.Record) session.Record {
 	t.Helper()
@@ -84,22 +73,4 @@ func create(t testing.TB, s session.Store, r session.Record) session.Record {
 	}
 	r.Version = version
 	return r
-}
-
-// wantDown checks that err is the store's failure and gives nothing away.
-func wantDown(t testing.TB, what string, err error, secrets ...string) {
-	t.Helper()
-	if err == nil || errors.Is(err, session.ErrNotFound) || errors.Is(err, session.ErrConflict) || errors.Is(err, session.ErrExists) {
-		t.Errorf("%s = %v, want the store's failure", what, err)
-		return
-	}
-	for _, text := range secrets {
-		if strings.Contains(err.Error(), text) {
-			t.Errorf("%s gives a secret away: %v", what, err)
-		}
-	}
-}
-
-func debugLog(t testing.TB) *slog.Logger {
-	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

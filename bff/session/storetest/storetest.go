@@ -40,11 +40,7 @@ func runRules(t *testing.T, b Backend, rules []rule) {
 	}
 	for _, rule := range rules {
 		t.Run(rule.name, func(t *testing.T) {
-			t.Cleanup(func() {
-				if t.Failed() {
-					t.Logf("rule: %s\nwhy:  %s", rule.name, rule.why)
-				}
-			})
+			explain(t, rule.name, rule.why)
 			rule.run(t, b, b.Open(t))
 		})
 	}
@@ -260,12 +256,16 @@ var contract = []rule{
 
 // record returns a new record that lives for d.
 func (b Backend) record(d time.Duration) session.Record {
-	data := make([]byte, 64)
-	_, _ = rand.Read(data)
 	return session.Record{
-		ID: newID(), Keys: []session.Key{newKey(), newKey()}, Data: data,
+		ID: newID(), Keys: []session.Key{newKey(), newKey()}, Data: randomData(64),
 		Expires: b.Now().Add(d).Truncate(time.Second),
 	}
+}
+
+func randomData(size int) []byte {
+	data := make([]byte, size)
+	_, _ = rand.Read(data)
+	return data
 }
 
 func newID() (id session.ID) {

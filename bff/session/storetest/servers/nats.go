@@ -24,20 +24,70 @@ type NATSServer struct {
 // are added to its configuration.
 func NATS(t testing.TB, lines ...string) *NATSServer {
 	t.Helper()
+	n := launchNATS(t, lines...)
+	n.WaitReady()
+	return n
+}
+
+func launchNATS(t testing.TB, lines ...string) *NATSServer {
+	t.Helper()
 	n := &NATSServer{Port: FreePort(t), Dir: Dir(t, nil)}
 	config := append([]string{
 		"listen: " + n.Addr(),
+		"server_name: " + n.name(),
 		fmt.Sprintf("jetstream { store_dir: %q, max_mem: 4GB, max_file: 4GB }", n.Dir),
 	}, lines...)
 	file := filepath.Join(n.Dir, "nats.conf")
 	if err := os.WriteFile(file, []byte(strings.Join(config, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n.Process = Start(t, Command{
+	n.Process = Launch(t, Command{
 		Program: Build(t, "", "github.com/nats-io/nats-server/v2", "nats-server"), Args: []string{"-c", file}, Dir: n.Dir, Ready: n.ready,
 	})
 	return n
 }
+
+// NATSServers are a cluster.
+type NATSServers []*NATSServer
+
+// NATSCluster starts n servers that know each other.
+func NATSCluster(t testing.TB, n int) NATSServers {
+	t.Helper()
+	var ports, routes []string
+	for range n {
+		port := fmt.Sprint(FreePort(t))
+		ports, routes = append(ports, port), append(routes, fmt.Sprintf("%q", "nats://127.0.0.1:"+port))
+	}
+	var all NATSServers
+	for _, port := range ports {
+		all = append(all, launchNATS(t, fmt.Sprintf("cluster { name: cloakroom, listen: 127.0.0.1:%s, routes: [%s] }", port, strings.Join(routes, ", "))))
+	}
+	for _, server := range all {
+		server.WaitReady()
+	}
+	return all
+}
+
+// Addrs are the servers' addresses, separated by commas.
+func (all NATSServers) Addrs() string {
+	var addrs []string
+	for _, n := range all {
+		addrs = append(addrs, n.Addr())
+	}
+	return strings.Join(addrs, ",")
+}
+
+// Named returns the server that calls itself so, or nil.
+func (all NATSServers) Named(name string) *NATSServer {
+	for _, n := range all {
+		if n.name() == name {
+			return n
+		}
+	}
+	return nil
+}
+
+func (n *NATSServer) name() string { return fmt.Sprintf("server-%d", n.Port) }
 
 // Addr is host and port.
 func (n *NATSServer) Addr() string { return Address(n.Port) }

@@ -160,14 +160,20 @@ func (p *PostgresServer) Cont() {
 func (p *PostgresServer) children() []int {
 	p.t.Helper()
 	cmd, _ := p.current()
+	return childrenOf(p.t, cmd.Process.Pid)
+}
+
+// childrenOf returns the processes whose parent is pid.
+func childrenOf(t testing.TB, pid int) []int {
+	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var children []int
 	for _, entry := range entries {
-		if pid, err := strconv.Atoi(entry.Name()); err == nil && parentOf(pid) == cmd.Process.Pid {
-			children = append(children, pid)
+		if child, err := strconv.Atoi(entry.Name()); err == nil && parentOf(child) == pid {
+			children = append(children, child)
 		}
 	}
 	return children

@@ -270,6 +270,26 @@ func (c *RedisNodes) WaitWhole(n int) {
 func (c *RedisNodes) PrimaryOf(key string) *RedisServer {
 	t := c.Nodes[0].t
 	t.Helper()
+	if n := c.primaryOf(key); n != nil {
+		return n
+	}
+	t.Fatal("no node serves the key")
+	return nil
+}
+
+// WaitAnother returns when another node than old serves key.
+func (c *RedisNodes) WaitAnother(key string, old *RedisServer) {
+	t := c.Nodes[0].t
+	t.Helper()
+	WaitFor(t, "another node to serve the key", func(context.Context) error {
+		if n := c.primaryOf(key); n == nil || n == old {
+			return errors.New("none does")
+		}
+		return nil
+	})
+}
+
+func (c *RedisNodes) primaryOf(key string) *RedisServer {
 	for _, n := range c.Nodes {
 		role, err := n.Try("role")
 		if err != nil || !strings.HasPrefix(role, "master") {
@@ -279,7 +299,6 @@ func (c *RedisNodes) PrimaryOf(key string) *RedisServer {
 			return n
 		}
 	}
-	t.Fatal("no node serves the key")
 	return nil
 }
 
