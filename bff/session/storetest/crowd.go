@@ -43,7 +43,7 @@ func NewCrowd() (*Crowd, error) {
 			AuthTime: now,
 			Device:   session.Device{UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", Address: "192.0.2.0/24"},
 			Tokens: session.Tokens{
-				Access: token(accessSize), Refresh: token(refreshSize), ID: token(idSize),
+				Access: opaque(accessSize), Refresh: opaque(refreshSize), ID: opaque(idSize),
 				AccessExpires: now.Add(5 * time.Minute), Scopes: []string{"openid", "profile", "email", "offline_access"},
 			},
 		})
@@ -69,9 +69,9 @@ func (c *Crowd) Record() session.Record {
 	return r
 }
 
-// token returns one of size bytes. Like a real one it is base64 of what does
+// opaque returns a token of size bytes. Like a real one it is base64 of what does
 // not compress.
-func token(size int) secret.String {
+func opaque(size int) secret.String {
 	b := make([]byte, size)
 	_, _ = rand.Read(b)
 	return secret.New(base64.RawURLEncoding.EncodeToString(b)[:size])
