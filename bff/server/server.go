@@ -85,7 +85,7 @@ func New(c *config.Config, o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	endpoints, err := login.New(login.Config{
-		Desk: desk, Provider: provider, Logouts: provider, Keys: keys, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
+		Desk: desk, Provider: provider, Logouts: provider, Keys: keys, Events: s.hub, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
 		Address: func(r *http.Request) netip.Addr { return proxy.ClientAddr(r, c.TrustedProxies) },
 	})
 	if err != nil {
