@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"strings"
@@ -36,7 +35,7 @@ var errCut = errors.New("proxy: the session ended, or the server stops")
 // The first two end by themselves only when one side leaves, so a drain ends
 // them too, with or without a session (see Drain).
 func (x *exchange) bind(res *http.Response) {
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	kind := mediaType(res.Header)
 	switch {
 	case res.StatusCode == http.StatusSwitchingProtocols:
 		upstream := res.Body
@@ -55,6 +54,12 @@ func (x *exchange) bind(res *http.Response) {
 		timer := time.AfterFunc(streamAfter, func() { x.untilEnded(cut) })
 		x.ties.add(func() { timer.Stop() })
 	}
+}
+
+// mediaType is what an answer says it is, without parameters.
+func mediaType(h http.Header) string {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(kind))
 }
 
 func (x *exchange) hasSession() bool { return x.grant.Session != [32]byte{} }

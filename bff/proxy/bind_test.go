@@ -224,7 +224,7 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 		whole bool // the body ends as if it were whole
 	}{
 		{"server-sent events come to an end", "text/event-stream", true},
-		{"whatever parameters they have", "text/event-stream; charset=utf-8", true},
+		{"whatever parameters they have", "Text/Event-Stream ; charset=utf-8", true},
 		{"gRPC breaks off", "application/grpc", false},
 		{"so does gRPC of a kind", "application/grpc+proto", false},
 	} {
