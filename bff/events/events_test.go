@@ -12,6 +12,7 @@ import (
 	"cloakroom/bff/events"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/memory"
+	"cloakroom/bff/session/nearcache"
 )
 
 // home is a memory store that counts its reads, and can be down or slow.
@@ -200,7 +201,7 @@ func TestWhenASessionIsSaidToExpire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := newHome(t)
-				h := run(t, store, func(hub *events.Config) { hub.Idle = c.idle })
+				h := run(t, store, polled(events.PollAlone), func(hub *events.Config) { hub.Idle = c.idle })
 				w := h.Watch(create(t, store, 1, c.idle).ID)
 				time.Sleep(c.idle - c.lead - 1)
 				wantNothing(t, w)
@@ -340,6 +341,49 @@ func TestAStoreThatIsDownEndsNobody(t *testing.T) {
 		synctest.Wait()
 		wantEvent(t, gone, ended)
 		wantNothing(t, w)
+	})
+}
+
+// A store whose clock is slow keeps a record for longer than the session lasts.
+func TestASlowClockProlongsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kept, err := memory.New(memory.Config{Now: func() time.Time { return time.Now().Add(-10 * time.Minute) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := &home{Store: kept}
+		h := run(t, store)
+		w := h.Watch(create(t, store, 1, idle).ID)
+		time.Sleep(idle - time.Minute)
+		wantEvent(t, w, events.Event{ExpiresIn: time.Minute})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		wantEvent(t, w, ended)
+		if n := store.reads.Load(); n != 3 {
+			t.Errorf("%d reads, want one at the beginning, one before the end and one at the end", n)
+		}
+	})
+}
+
+// A local copy would show a session long after it ended.
+func TestTheHubReadsPastCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newHome(t)
+		copies, err := nearcache.New(store, nearcache.Config{MaxBytes: 1 << 20, MaxAge: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := run(t, copies, polled(events.PollAlone))
+		r := create(t, copies, 1, idle)
+		w := h.Watch(r.ID)
+		wantNothing(t, w)
+		if _, err := copies.Get(t.Context(), r.ID); err != nil {
+			t.Fatal(err)
+		}
+		remove(t, store, r.ID) // on another instance
+		time.Sleep(events.PollAlone * 5 / 4)
+		synctest.Wait()
+		wantEvent(t, w, ended)
 	})
 }
 

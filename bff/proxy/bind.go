@@ -126,12 +126,9 @@ type cutBody struct {
 }
 
 func (b *cutBody) Read(into []byte) (int, error) {
-	if b.cut.Load() {
-		return 0, b.as
-	}
 	n, err := b.ReadCloser.Read(into)
-	if err != nil && b.cut.Load() {
-		return n, b.as
+	if b.cut.Load() {
+		return 0, b.as // whatever was still in a buffer came too late
 	}
 	return n, err
 }

@@ -27,10 +27,11 @@ type sessionEnd struct {
 	waiting map[int]func()
 	n       int
 	began   chan bool // one for each that begins to wait
+	left    chan bool // one for each that stops waiting, told or not
 }
 
 func newSessionEnd() *sessionEnd {
-	return &sessionEnd{tokens: tokens{token: token}, waiting: map[int]func(){}, began: make(chan bool, 100)}
+	return &sessionEnd{tokens: tokens{token: token}, waiting: map[int]func(){}, began: make(chan bool, 100), left: make(chan bool, 100)}
 }
 
 func (s *sessionEnd) OnEnd(g proxy.Grant, f func()) (stop func()) {
@@ -42,7 +43,7 @@ func (s *sessionEnd) OnEnd(g proxy.Grant, f func()) (stop func()) {
 	s.began <- true
 	if s.over {
 		go f()
-		return func() {}
+		return func() { s.left <- true }
 	}
 	s.n++
 	n := s.n
@@ -51,6 +52,7 @@ func (s *sessionEnd) OnEnd(g proxy.Grant, f func()) (stop func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.waiting, n)
+		s.left <- true
 	}
 }
 
@@ -64,7 +66,7 @@ func (s *sessionEnd) end() {
 	}
 }
 
-func (s *sessionEnd) left() int {
+func (s *sessionEnd) waits() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.waiting)
@@ -148,6 +150,7 @@ func TestAWebSocketEndsWithItsSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the upstream to see that a client left", gone)
+	await(t, "nobody to wait for it", source.left)
 	ended := reading(first)
 	source.end()
 	if err := await(t, "the client's end", ended); websocket.CloseStatus(err) != -1 {
@@ -157,7 +160,7 @@ func TestAWebSocketEndsWithItsSession(t *testing.T) {
 	late := s.socket(t) // the session ended between the check and the answer
 	await(t, "the end of one who came late", reading(late))
 	s.front.Close()
-	if n := source.left(); n != 0 {
+	if n := source.waits(); n != 0 {
 		t.Errorf("%d still wait for the end of a session", n)
 	}
 	if log := s.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "panic") {
@@ -188,12 +191,7 @@ func TestAWebSocketEndsWhoseClientIsStuck(t *testing.T) {
 	await(t, "the socket to be bound", source.began)
 	source.end()
 	await(t, "the upstream's end", gone)
-	ended := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(io.Discard, in)
-		ended <- err
-	}()
-	await(t, "the client's end", ended)
+	await(t, "our end, though the client read nothing", source.left)
 }
 
 // feed is an upstream whose answers say one line and then what it is given.
@@ -256,7 +254,7 @@ func TestAStreamEndsWithItsSession(t *testing.T) {
 				}
 				await(t, "the upstream to be let go", gone)
 				s.front.Close()
-				if n := source.left(); n != 0 {
+				if n := source.waits(); n != 0 {
 					t.Errorf("%d still wait for the end of a session", n)
 				}
 				if log := s.log.String(); strings.Contains(log, "level=") {
@@ -343,7 +341,7 @@ func TestWhenAnAnswerIsTakenForAStream(t *testing.T) {
 				}()
 				time.Sleep(c.life - 1)
 				synctest.Wait()
-				if waiting := source.left() > 0; waiting != c.waiting {
+				if waiting := source.waits() > 0; waiting != c.waiting {
 					t.Errorf("before the end, waiting: %v", waiting)
 				}
 				time.Sleep(1)
@@ -358,12 +356,69 @@ func TestWhenAnAnswerIsTakenForAStream(t *testing.T) {
 				if took := time.Since(began); took != want {
 					t.Errorf("it ended after %v, want %v", took, want)
 				}
-				if n := source.left(); n != 0 {
+				if n := source.waits(); n != 0 {
 					t.Errorf("%d still wait", n)
 				}
 			})
 		})
 	}
+}
+
+// TestWhatComesTooLateIsNotSent: a transport may still give what it has read
+// when the session ends.
+func TestWhatComesTooLateIsNotSent(t *testing.T) {
+	for _, kind := range []string{"text/event-stream", "application/grpc"} {
+		source := newSessionEnd()
+		p, err := proxy.New(proxy.Config{
+			Tokens: source, CheckPath: strictPath, Origin: "https://app.example.com",
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				late := 0
+				return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {kind}}, ContentLength: -1, Body: io.NopCloser(readerFunc(func(p []byte) (int, error) {
+					if <-r.Context().Done(); late == 10 {
+						return 0, io.EOF
+					}
+					late++
+					return copy(p, "too late"), nil
+				}))}, nil
+			}),
+			Routes: []proxy.Route{{Path: "/api/", Upstream: mustURL(t, "http://api.internal/"), Methods: []string{"GET"}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.end()
+		w := httptest.NewRecorder()
+		func() {
+			defer func() { _ = recover() }()
+			p.Mounts()[0].Handler.ServeHTTP(w, httptest.NewRequest("GET", "/api/x", nil))
+		}()
+		if w.Code != 200 || w.Body.Len() > 0 {
+			t.Errorf("%s: %d %q", kind, w.Code, w.Body)
+		}
+	}
+}
+
+// TestAnAnswerThatIsOverSoonIsNoStream: nobody is asked to wait for the end of
+// its session, then or later.
+func TestAnAnswerThatIsOverSoonIsNoStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := newSessionEnd()
+		p, err := proxy.New(proxy.Config{
+			Tokens: source, CheckPath: strictPath, Origin: "https://app.example.com",
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(strings.NewReader("over"))}, nil
+			}),
+			Routes: []proxy.Route{{Path: "/api/", Upstream: mustURL(t, "http://api.internal/"), Methods: []string{"GET"}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Mounts()[0].Handler.ServeHTTP(newRecorder(), httptest.NewRequest("GET", "/api/x", nil))
+		time.Sleep(time.Hour)
+		if len(source.began) > 0 {
+			t.Error("the session's end was waited for")
+		}
+	})
 }
 
 func TestADrainEndsWhatWouldNotEndByItself(t *testing.T) {
