@@ -168,30 +168,35 @@ func TestAWebSocketEndsWithItsSession(t *testing.T) {
 	}
 }
 
-// A client that does not read would keep its connection for ever.
+// A client that does not read would keep its connection for ever: what is
+// stuck in a write to it notices nothing else.
 func TestAWebSocketEndsWhoseClientIsStuck(t *testing.T) {
-	source, gone := newSessionEnd(), make(chan error, 1)
-	s := newStage(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	source, stuck, gone := newSessionEnd(), make(chan bool), make(chan error, 1)
+	s := newStage(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		defer c.CloseNow()
-		for err == nil {
-			err = c.Write(context.Background(), websocket.MessageBinary, make([]byte, 1<<20))
+		defer conn.Close()
+		write(t, conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		for err == nil { // until every buffer on the way is full
+			_ = conn.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+			_, err = conn.Write(make([]byte, 64<<10))
 		}
+		close(stuck)
+		_, err = conn.Read(make([]byte, 1))
 		gone <- err
 	}), with(source))
 	conn, in := s.dial(t)
-	write(t, conn, "GET /api/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	write(t, conn, "GET /api/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "101") {
 		t.Fatalf("%q, %v", line, err)
 	}
-	await(t, "the socket to be bound", source.began)
+	await(t, "the client to be stuck", stuck)
 	source.end()
-	await(t, "the upstream's end", gone)
 	await(t, "our end, though the client read nothing", source.left)
+	await(t, "the upstream's end", gone)
 }
 
 // feed is an upstream whose answers say one line and then what it is given.
