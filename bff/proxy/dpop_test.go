@@ -1,6 +1,12 @@
 package proxy_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +17,11 @@ import (
 	"testing"
 
 	"cloakroom/bff/proxy"
+	"cloakroom/bff/rp"
 	"cloakroom/bff/secret"
 	"cloakroom/shared/problem"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -210,6 +218,77 @@ func TestANonceIsTriedOnce(t *testing.T) {
 				t.Errorf("%d calls, answered with %s; want %d", calls, res.Status, c.want)
 			}
 		})
+	}
+}
+
+// proving is a TokenSource with a real key, whose proofs are the relying party's.
+type proving struct {
+	tokens
+	key secret.String
+}
+
+func (p proving) Token(http.ResponseWriter, *http.Request) (proxy.Grant, error) {
+	return proxy.Grant{Access: secret.New(token), Key: p.key, Session: [32]byte{1}}, nil
+}
+
+func (p proving) Proof(g proxy.Grant, method string, target *url.URL, nonce string) (secret.String, error) {
+	return rp.Proof(g.Key, method, target, g.Access, nonce)
+}
+
+// TestAResourceServerBelievesTheProof checks it as RFC 9449 §4.3 and §7.1 want,
+// for an address that has something to encode.
+func TestAResourceServerBelievesTheProof(t *testing.T) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := private.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[any]bool{}
+	s := newStage(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		jws, err := jose.ParseSignedCompact(r.Header.Get("DPoP"), []jose.SignatureAlgorithm{jose.ES256})
+		if err != nil {
+			t.Errorf("the proof %q: %v", r.Header.Get("DPoP"), err)
+			return
+		}
+		payload, err := jws.Verify(&private.PublicKey)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var claims map[string]any
+		if err := json.Unmarshal(payload, &claims); err != nil {
+			t.Error(err)
+		}
+		if seen[claims["jti"]] {
+			t.Error("the proof came before")
+		}
+		seen[claims["jti"]] = true
+		delete(claims, "jti")
+		delete(claims, "iat")
+		sum := sha256.Sum256([]byte(token))
+		want := map[string]any{"htm": r.Method, "htu": "http://" + r.Host + r.URL.EscapedPath(), "ath": base64.RawURLEncoding.EncodeToString(sum[:])}
+		if len(seen) > 1 {
+			want["nonce"] = "n1"
+		}
+		if diff := cmp.Diff(want, claims); diff != "" || r.Header.Get("Authorization") != "DPoP "+token {
+			t.Errorf("with %q (-want +got):\n%s", r.Header.Get("Authorization"), diff)
+		}
+		if claims["nonce"] == nil {
+			w.Header().Set("DPoP-Nonce", "n1")
+			w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}), with(proving{key: secret.New(base64.RawURLEncoding.EncodeToString(raw))}))
+	for n := range 2 {
+		if res, body := s.send(t, "PUT", "/api/caf%C3%A9/a%20b?q=1", nil, strings.NewReader("hello")); res.StatusCode != 200 {
+			t.Errorf("%s %s", res.Status, body)
+		}
+		if want := 2 + n; len(seen) != want {
+			t.Errorf("%d proofs, want %d", len(seen), want)
+		}
 	}
 }
 
