@@ -157,8 +157,16 @@ func TestAWebSocketEndsWithItsSession(t *testing.T) {
 		t.Errorf("the socket was closed by the upstream: %v", err)
 	}
 	await(t, "the upstream's end", gone)
-	late := s.socket(t) // the session ended between the check and the answer
-	await(t, "the end of one who came late", reading(late))
+	// The session ended between the check and the answer: cut before or after it
+	// was said that the socket is open.
+	conn, in := s.dial(t)
+	write(t, conn, "GET /api/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	late := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, in)
+		late <- err
+	}()
+	await(t, "the end of one who came late", late)
 	s.front.Close()
 	if n := source.waits(); n != 0 {
 		t.Errorf("%d still wait for the end of a session", n)
@@ -349,7 +357,7 @@ func TestWhenAnAnswerIsTakenForAStream(t *testing.T) {
 				if waiting := source.waits() > 0; waiting != c.waiting {
 					t.Errorf("before the end, waiting: %v", waiting)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				source.end()
 				if got := <-broke; got != http.ErrAbortHandler {
 					t.Errorf("it ended with %v, want a broken stream", got)
