@@ -11,6 +11,7 @@
 //	/bff/callback -> transaction checked -> tokens -> new session -> returnUrl
 //	/bff/user     -> claims, when the session ends, how to sign out
 //	/bff/inspect  -> what the server holds for the session, without the tokens
+//	/bff/events   -> stays open, says when the session expires and that it ended
 //	/bff/logout   -> session deleted -> tokens revoked -> provider -> signed-out
 //	/bff/sessions -> the user's sessions, on every device, to look at and to end
 //	/bff/backchannel -> the provider's logout token -> its sessions deleted

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"cloakroom/bff/events"
 	"cloakroom/bff/guard"
 	"cloakroom/bff/respond"
 	"cloakroom/bff/secret"
@@ -54,6 +55,8 @@ type Config struct {
 	Keys     *session.KeyRing
 	// Address is where a request came from; nil: nobody knows.
 	Address func(*http.Request) netip.Addr
+	// Events knows when sessions end.
+	Events *events.Hub
 	// StoreName is what /bff/inspect calls the store.
 	StoreName string
 	// Observe is told every sign-in ("signed_in" or a problem code) and
@@ -69,12 +72,13 @@ type Endpoints struct {
 	config       Config
 	transactions *transactions
 	signedOut    *sealedText
+	tabs         tabs
 }
 
 // New checks the config.
 func New(c Config) (*Endpoints, error) {
-	if c.Desk.Sessions == nil || c.Desk.Cookie.Name == "" || c.Provider == nil || c.Logouts == nil || c.Keys == nil {
-		return nil, errors.New("login: a desk, a provider and keys are needed")
+	if c.Desk.Sessions == nil || c.Desk.Cookie.Name == "" || c.Provider == nil || c.Logouts == nil || c.Keys == nil || c.Events == nil {
+		return nil, errors.New("login: a desk, a provider, keys and events are needed")
 	}
 	if c.Address == nil {
 		c.Address = func(*http.Request) netip.Addr { return netip.Addr{} }

@@ -17,6 +17,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"cloakroom/bff/events"
 	"cloakroom/bff/login"
 	"cloakroom/bff/respond"
 	"cloakroom/bff/secret"
@@ -98,6 +99,8 @@ type visitor struct {
 	*testing.T
 	provider *provider
 	store    *stoppableStore
+	hub      *events.Hub
+	handler  http.Handler
 	http     *http.Client
 	base     string
 	passed   time.Duration
@@ -114,14 +117,18 @@ func newVisitor(t *testing.T) *visitor {
 	v.store = &stoppableStore{Store: kept, Finder: kept}
 	keys := session.EphemeralKeyRing()
 	sessions, err := session.New(v.store, session.Config{
-		Keys: keys, Now: now, Lifetimes: session.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour},
+		Keys: keys, Now: now, Ended: func(id session.ID) { v.hub.Ended(id) }, Lifetimes: session.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.hub, err = events.New(events.Config{Store: v.store, Idle: 30 * time.Minute, Poll: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
 	endpoints, err := login.New(login.Config{
 		Desk:     session.Desk{Cookie: session.Cookie{Name: shared.CookieName}, Sessions: sessions},
-		Provider: v.provider, Logouts: v.provider, Keys: keys, StoreName: "memory", Now: now,
+		Provider: v.provider, Logouts: v.provider, Keys: keys, Events: v.hub, StoreName: "memory", Now: now,
 		Address: func(*http.Request) netip.Addr { return netip.MustParseAddr("203.0.113.77") },
 	})
 	if err != nil {
@@ -131,15 +138,21 @@ func newVisitor(t *testing.T) *visitor {
 	mux := http.NewServeMux()
 	for path, handler := range map[string]respond.Func{
 		shared.PathLogin: endpoints.Login, shared.PathCallback: endpoints.Callback, shared.PathUser: endpoints.User,
-		shared.PathInspect: endpoints.Inspect, shared.PathLogout: endpoints.Logout, shared.PathSignedOut: endpoints.SignedOut,
+		shared.PathInspect: endpoints.Inspect, shared.PathEvents: endpoints.Events, shared.PathLogout: endpoints.Logout, shared.PathSignedOut: endpoints.SignedOut,
 	} {
 		mux.Handle("GET "+path, answer.Handler(handler))
 	}
 	mux.Handle("GET "+shared.PathSessions, answer.Handler(endpoints.Sessions))
 	mux.Handle("DELETE "+shared.PathSessions+"/{handle}", answer.Handler(endpoints.EndSession))
 	mux.Handle("POST "+shared.PathBackchannel, answer.Handler(endpoints.Backchannel))
+	v.handler = mux
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
+	t.Cleanup(v.hub.Drain) // or the streams would hold the server up
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- v.hub.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-done })
 	v.base = server.URL
 	v.http = server.Client()
 	v.http.Jar, err = cookiejar.New(nil)

@@ -45,7 +45,7 @@ func BenchmarkGet(b *testing.B) {
 		transport := proxy.NewTransport(nil)
 		defer transport.CloseIdleConnections()
 		p, err := proxy.New(proxy.Config{
-			Tokens: constant(token), CheckPath: func(u *url.URL) (string, error) { return u.Path, nil }, Origin: "https://app.example.com", Transport: transport,
+			Tokens: constant{token: token}, CheckPath: func(u *url.URL) (string, error) { return u.Path, nil }, Origin: "https://app.example.com", Transport: transport,
 			Routes: []proxy.Route{{Path: "/api/", Upstream: target, Methods: []string{"GET"}}},
 		})
 		if err != nil {
@@ -56,10 +56,13 @@ func BenchmarkGet(b *testing.B) {
 }
 
 // constant is a TokenSource that costs nothing.
-type constant secret.String
+type constant struct {
+	tokens
+	token secret.String
+}
 
-func (c constant) Token(http.ResponseWriter, *http.Request) (secret.String, error) {
-	return secret.String(c), nil
+func (c constant) Token(http.ResponseWriter, *http.Request) (proxy.Grant, error) {
+	return proxy.Grant{Access: c.token, Session: [32]byte{1}}, nil
 }
 
 func benchmarkGet(b *testing.B, handler http.Handler) {

@@ -5,6 +5,9 @@
 // and what an answer must lose on its way back. What is not listed is not
 // forwarded. It streams both ways, follows no redirect and caches nothing.
 //
+// A WebSocket or a stream ends with the session it was opened with, and a token
+// that is bound to a key is sent with a proof (RFC 9449).
+//
 // It never checks for CSRF (bff/guard), never finds a session (its TokenSource
 // does), never logs a token, a query or a body.
 //

@@ -23,13 +23,16 @@ type exchange struct {
 	w       http.ResponseWriter
 	in      *http.Request
 	path    string // the upstream's, decoded
-	token   secret.String
-	socket  bool // the client opens a WebSocket
+	grant   Grant
+	proof   secret.String // of the grant's key, as last sent
+	socket  bool          // the client opens a WebSocket
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	wait    patience
 	body    *clientBody    // nil when the request has none
 	answer  *http.Response // once it began
+	ties    ties
+	conn    *switchedConn // nil unless socket
 	streams httputil.ReverseProxy
 }
 
@@ -47,11 +50,11 @@ func (t *route) serve(w http.ResponseWriter, r *http.Request) error {
 	if t.proxy.maxBody > 0 && r.ContentLength > t.proxy.maxBody {
 		return problem.New(problem.RequestTooLarge, nil)
 	}
-	token, err := t.findToken(w, r)
+	grant, err := t.findGrant(w, r)
 	if err != nil {
 		return err
 	}
-	x := &exchange{route: t, w: w, in: r, path: path, token: token, socket: isWebSocket(r)}
+	x := &exchange{route: t, w: w, in: r, path: path, grant: grant, socket: isWebSocket(r)}
 	x.forward()
 	return nil
 }
@@ -71,25 +74,25 @@ func (t *route) upstreamPath(u *url.URL) (string, error) {
 	return t.Upstream.Path + rest, nil
 }
 
-// findToken asks for the token as the route wants it. Only "nobody is signed
+// findGrant asks for the token as the route wants it. Only "nobody is signed
 // in" lets an optional route go on without: a store that does not answer is
 // not an answer.
-func (t *route) findToken(w http.ResponseWriter, r *http.Request) (secret.String, error) {
+func (t *route) findGrant(w http.ResponseWriter, r *http.Request) (Grant, error) {
 	if t.Auth == None {
-		return secret.String{}, nil
+		return Grant{}, nil
 	}
-	token, err := t.proxy.tokens.Token(w, r)
+	grant, err := t.proxy.tokens.Token(w, r)
 	if err != nil {
 		code := problem.CodeOf(err)
 		if t.Auth == Optional && (code == problem.SessionRequired || code == problem.SessionEnded) {
-			return secret.String{}, nil
+			return Grant{}, nil
 		}
-		return secret.String{}, err
+		return Grant{}, err
 	}
-	if token.Empty() && t.Auth == Required {
-		return secret.String{}, problem.New(problem.SessionRequired, errors.New("proxy: the token source gave an empty token"))
+	if grant.Access.Empty() && t.Auth == Required {
+		return Grant{}, problem.New(problem.SessionRequired, errors.New("proxy: the token source gave an empty token"))
 	}
-	return token, nil
+	return grant, nil
 }
 
 func (x *exchange) forward() {
@@ -97,6 +100,7 @@ func (x *exchange) forward() {
 	// long, and when all is done.
 	x.ctx, x.cancel = context.WithCancelCause(x.in.Context())
 	defer x.cancel(nil)
+	defer x.ties.release()
 	x.wait.limit, x.wait.giveUp = x.Timeout, func() { x.cancel(errSilent) }
 
 	if x.in.ContentLength != 0 {
@@ -113,7 +117,12 @@ func (x *exchange) forward() {
 		BufferPool:     &x.proxy.buffers,
 		ErrorLog:       x.proxy.streamLog,
 	}
-	x.streams.ServeHTTP(x.w, x.in)
+	w := x.w
+	if x.socket {
+		x.conn = &switchedConn{ResponseWriter: w}
+		w = x.conn
+	}
+	x.streams.ServeHTTP(w, x.in)
 	if x.answer != nil && len(x.answer.Trailer) > 0 {
 		filterTrailer(x.w.Header(), x.answer.Trailer)
 	}
@@ -134,7 +143,7 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		out.Body = x.body
 	}
 	x.wait.start()
-	res, err := x.proxy.transport.RoundTrip(out)
+	res, err := x.send(out)
 	hints.stop()
 	x.wait.stop()
 	if err == nil && context.Cause(x.ctx) == errSilent {
@@ -172,11 +181,14 @@ func (x *exchange) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	x.proxy.respond.Error(w, x.in, problem.New(code, errors.New("proxy: forward: "+x.redacted(err))))
 }
 
-// redacted is err's text without the token: a malformed answer is quoted in
-// the error, and may echo what was sent.
+// redacted is err's text without the token and the proof: a malformed answer is
+// quoted in the error, and may echo what was sent.
 func (x *exchange) redacted(err error) string {
-	if x.token.Empty() {
-		return err.Error()
+	text := err.Error()
+	for _, sent := range []secret.String{x.grant.Access, x.proof} {
+		if !sent.Empty() {
+			text = strings.ReplaceAll(text, sent.Reveal(), secret.Redacted)
+		}
 	}
-	return strings.ReplaceAll(err.Error(), x.token.Reveal(), secret.Redacted)
+	return text
 }

@@ -23,18 +23,24 @@ import (
 
 const token = "eyJhbGciOiJub25lIn0.c2VjcmV0LXNlY3JldC1zZWNyZXQ.c2lnbmF0dXJl"
 
-// tokens is a TokenSource: a token, or an error.
+// tokens is a TokenSource: a token, or an error. Its sessions never end.
 type tokens struct {
 	token string
 	err   error
 }
 
-func (s tokens) Token(w http.ResponseWriter, _ *http.Request) (secret.String, error) {
+func (s tokens) Token(w http.ResponseWriter, _ *http.Request) (proxy.Grant, error) {
 	if s.err != nil {
-		return secret.String{}, s.err
+		return proxy.Grant{}, s.err
 	}
 	http.SetCookie(w, &http.Cookie{Name: "ours", Value: "slid"})
-	return secret.New(s.token), nil
+	return proxy.Grant{Access: secret.New(s.token), Session: [32]byte{1}}, nil
+}
+
+func (tokens) OnEnd(proxy.Grant, func()) (stop func()) { return func() {} }
+
+func (tokens) Proof(proxy.Grant, string, *url.URL, string) (secret.String, error) {
+	return secret.String{}, errors.New("a bearer token has no key to prove")
 }
 
 // strictPath is a CheckPath for tests, stricter than it needs to be.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log"
@@ -17,11 +18,30 @@ import (
 	"cloakroom/shared"
 )
 
-// TokenSource finds the access token of the session r belongs to. It may set
-// cookies on w. When nobody is signed in it returns a *problem.Error of
-// SessionRequired or SessionEnded; any other error stops the request.
+// Grant is what a call may use of the session it belongs to. The zero Grant is
+// nobody's.
+type Grant struct {
+	// Access is the token that is sent.
+	Access secret.String
+	// Key is the private key that Access is bound to (RFC 9449); empty for a
+	// bearer token. The proxy only hands it back to Proof.
+	Key secret.String
+	// Session names the session to OnEnd; zero when there is none to wait for.
+	Session [32]byte
+}
+
+// TokenSource knows the sessions.
 type TokenSource interface {
-	Token(w http.ResponseWriter, r *http.Request) (secret.String, error)
+	// Token finds the session r belongs to and grants its access token. It may
+	// set cookies on w. When nobody is signed in it returns a *problem.Error of
+	// SessionRequired or SessionEnded; any other error stops the request.
+	Token(w http.ResponseWriter, r *http.Request) (Grant, error)
+	// OnEnd calls f once, in a goroutine of its own, when the session of g
+	// ends or if it has ended already. stop ends the waiting.
+	OnEnd(g Grant, f func()) (stop func())
+	// Proof returns the DPoP proof for one request with a token that is bound
+	// to a key (RFC 9449 §7). nonce is the upstream's; empty when it gave none.
+	Proof(g Grant, method string, target *url.URL, nonce string) (secret.String, error)
 }
 
 // Auth says whether a route's requests carry a token.
@@ -89,6 +109,10 @@ type Proxy struct {
 	log       *slog.Logger
 	streamLog *log.Logger
 	buffers   bufferPool
+
+	// leaving ends when Drain is called.
+	leaving context.Context
+	leave   context.CancelFunc
 }
 
 // route is a Route with what every request of it needs, prepared.
@@ -96,6 +120,7 @@ type route struct {
 	Route
 	proxy *Proxy
 	allow string
+	nonce *nonce // shared by the routes of one upstream origin
 }
 
 // New validates c, every problem at once, and returns its Proxy. It opens no
@@ -114,7 +139,8 @@ func New(c Config) (*Proxy, error) {
 		problems = append(problems, errors.New("proxy: origin: not an http(s) origin"))
 	}
 	p.origin = origin
-	seen := map[string]bool{}
+	p.leaving, p.leave = context.WithCancel(context.Background())
+	seen, nonces := map[string]bool{}, map[string]*nonce{}
 	for _, r := range c.Routes {
 		made, err := p.newRoute(r)
 		if err != nil {
@@ -125,9 +151,15 @@ func New(c Config) (*Proxy, error) {
 			problems = append(problems, fmt.Errorf("proxy: route %q: listed twice", r.Path))
 		}
 		seen[r.Path] = true
+		upstream := made.Upstream.Scheme + "://" + made.Upstream.Host
+		if nonces[upstream] == nil {
+			nonces[upstream] = &nonce{}
+		}
+		made.nonce = nonces[upstream]
 		p.routes = append(p.routes, made)
 	}
 	if len(problems) > 0 {
+		p.leave()
 		return nil, errors.Join(problems...)
 	}
 	p.setDefaults()

@@ -51,8 +51,12 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 		delete(h, "Upgrade")
 		delete(h, "Connection")
 	}
-	if !x.token.Empty() {
-		h["Authorization"] = []string{"Bearer " + x.token.Reveal()} // RFC 6750 §2.1
+	switch {
+	case x.grant.Access.Empty():
+	case x.grant.Key.Empty():
+		h["Authorization"] = []string{"Bearer " + x.grant.Access.Reveal()} // RFC 6750 §2.1
+	default:
+		h["Authorization"] = []string{"DPoP " + x.grant.Access.Reveal()} // RFC 9449 §7.1; send adds the proof
 	}
 	if client := ClientAddr(pr.In, x.proxy.trusted); client.IsValid() {
 		h["X-Forwarded-For"] = []string{client.String()}

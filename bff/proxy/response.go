@@ -26,6 +26,8 @@ var powers = map[string]bool{
 	// Reports about our users' visits.
 	"Nel": true, "Report-To": true, "Reporting-Endpoints": true, "Content-Security-Policy-Report-Only": true,
 	"Observe-Browsing-Topics": true, "Attribution-Reporting-Register-Source": true, "Attribution-Reporting-Register-Trigger": true,
+	// Between us and the upstream (RFC 9449 §8.2).
+	"Dpop-Nonce": true,
 	// Navigation that needs no script.
 	"Refresh": true,
 	// Orders to a web server or cache in front of us: files to send, answers to keep.
@@ -68,6 +70,7 @@ func (x *exchange) receive(res *http.Response) error {
 	}
 	delete(ours, "Cache-Control") // keepPrivate decided
 	x.answer = res
+	x.bind(res)
 	if res.ContentLength >= 0 && res.ContentLength <= wholeInOne {
 		x.streams.FlushInterval = 0
 	}

@@ -17,6 +17,7 @@ func TestAnUpstreamHasNoPowerOverOurOrigin(t *testing.T) {
 		"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Expose-Headers", "Strict-Transport-Security",
 		"Public-Key-Pins", "Expect-CT", "Alt-Svc", "Accept-CH", "Critical-CH", "NEL", "Report-To", "Reporting-Endpoints", "Refresh", "Set-Login",
 		"X-Accel-Redirect", "X-Sendfile", "CDN-Cache-Control", "Surrogate-Control", "Use-As-Dictionary", "Origin-Agent-Cluster",
+		"DPoP-Nonce",
 	}
 	s := newStage(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for _, name := range powers {

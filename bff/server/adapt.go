@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"net/url"
 
+	"cloakroom/bff/events"
 	"cloakroom/bff/login"
+	"cloakroom/bff/proxy"
 	"cloakroom/bff/refresh"
 	"cloakroom/bff/rp"
 	"cloakroom/bff/secret"
@@ -77,24 +79,35 @@ func (p relyingParty) EndSessionURL(idToken secret.String, state string) (string
 	return p.rp.EndSessionURL(idToken, state)
 }
 
-// tokenSource finds the access token of a proxied call.
+// tokenSource grants proxied calls what they may use of their session.
 type tokenSource struct {
 	desk    session.Desk
 	refresh *refresh.Refresher
+	hub     *events.Hub
 }
+
+var _ proxy.TokenSource = tokenSource{}
 
 // Token implements proxy.TokenSource. A session that has ended does not take
 // its cookie along: this answer may arrive after the one that set a new one.
-func (t tokenSource) Token(_ http.ResponseWriter, r *http.Request) (secret.String, error) {
+func (t tokenSource) Token(_ http.ResponseWriter, r *http.Request) (proxy.Grant, error) {
 	ticket, s, err := t.desk.Admit(r)
 	if err != nil {
-		return secret.String{}, err
+		return proxy.Grant{}, err
 	}
 	if s, err = t.refresh.Fresh(r.Context(), ticket, s, refresh.Need{}); err != nil {
-		return secret.String{}, err
+		return proxy.Grant{}, err
 	}
 	if err := t.desk.Sessions.Touch(r.Context(), ticket, &s); err != nil {
-		return secret.String{}, session.Problem(err)
+		return proxy.Grant{}, session.Problem(err)
 	}
-	return s.Tokens.Access, nil
+	return proxy.Grant{Access: s.Tokens.Access, Key: s.Tokens.Key, Session: ticket.ID()}, nil
+}
+
+// OnEnd implements proxy.TokenSource.
+func (t tokenSource) OnEnd(g proxy.Grant, f func()) (stop func()) { return t.hub.OnEnd(g.Session, f) }
+
+// Proof implements proxy.TokenSource.
+func (tokenSource) Proof(g proxy.Grant, method string, target *url.URL, nonce string) (secret.String, error) {
+	return rp.Proof(g.Key, method, target, g.Access, nonce)
 }

@@ -85,18 +85,19 @@ func (s *Server) serve(ctx context.Context, listeners ...listener) error {
 	return errors.Join(err, <-worked, s.store.close())
 }
 
-// shutDown stops accepting, finishes the requests and renewals under way, and
-// cuts what is still open at the end of the drain: streams.
+// shutDown stops accepting, sends the tabs and event streams elsewhere, finishes
+// the requests and renewals under way, and cuts what is still open at the end of
+// the drain: answers that go on and on.
 func (s *Server) shutDown(servers []*http.Server) error {
 	s.log.Info("draining", "seconds", int(drainTimeout/time.Second))
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
-	s.health.Drain()
+	s.leave()
 	var errs []error
 	for _, server := range servers {
 		err := server.Shutdown(ctx)
 		if errors.Is(err, context.DeadlineExceeded) {
-			s.log.Warn("cutting open streams")
+			s.log.Warn("cutting open answers")
 			err = server.Close()
 		}
 		errs = append(errs, err)

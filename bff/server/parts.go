@@ -38,9 +38,9 @@ func ringKeys(keys []config.Key) []session.RingKey {
 	return ring
 }
 
-func newDesk(c *config.Config, store session.Store, keys *session.KeyRing) (session.Desk, error) {
+func newDesk(c *config.Config, store session.Store, keys *session.KeyRing, ended func(session.ID)) (session.Desk, error) {
 	sessions, err := session.New(store, session.Config{
-		Keys: keys, Lifetimes: session.Lifetimes{Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteTimeout},
+		Keys: keys, Ended: ended, Lifetimes: session.Lifetimes{Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteTimeout},
 	})
 	if err != nil {
 		return session.Desk{}, fmt.Errorf("server: %w", err)

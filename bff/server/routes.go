@@ -38,6 +38,7 @@ func routes(e *login.Endpoints, api *proxy.Proxy, app *spa.SPA, answer *respond.
 		{shared.PathSessions, read, guard.Call, answer.Handler(e.Sessions)},
 		{shared.PathSessions + "/{handle}", []string{http.MethodDelete}, guard.Call, answer.Handler(e.EndSession)},
 		{shared.PathBackchannel, []string{http.MethodPost}, guard.Peer, answer.Handler(e.Backchannel)},
+		{shared.PathEvents, get, guard.Call, answer.Handler(e.Events)},
 		{shared.PathPageCSS, read, guard.Page, answer.Handler(respond.CSS)},
 		{shared.BFFPrefix, nil, guard.Call, answer.Handler(nothing)},
 		{"/", read, guard.Page, app},

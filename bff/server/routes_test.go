@@ -94,6 +94,7 @@ func TestEveryRouteDeclaresHowItIsReached(t *testing.T) {
 		shared.PathCallback: guard.Return, shared.PathSignedOut: guard.Return,
 		shared.PathUser: guard.Call, shared.PathInspect: guard.Call, shared.BFFPrefix: guard.Call, "/api/": guard.Call, "/open/": guard.Call,
 		shared.PathSessions: guard.Call, shared.PathSessions + "/{handle}": guard.Call, shared.PathBackchannel: guard.Peer,
+		shared.PathEvents:  guard.Call,
 		shared.PathPageCSS: guard.Page, "/": guard.Page,
 	}
 	for _, route := range s.Routes() {

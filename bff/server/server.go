@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cloakroom/bff/config"
+	"cloakroom/bff/events"
 	"cloakroom/bff/guard"
 	"cloakroom/bff/login"
 	"cloakroom/bff/observe"
@@ -43,6 +44,8 @@ type Server struct {
 	store   home
 	keys    *session.KeyRing
 	refresh *refresh.Refresher
+	hub     *events.Hub
+	api     *proxy.Proxy
 	rp      *rp.Provider
 }
 
@@ -65,7 +68,11 @@ func New(c *config.Config, o Options) (*Server, error) {
 	if s.store, err = openStore(c.Session, metrics, o.Log); err != nil {
 		return nil, err
 	}
-	desk, err := newDesk(c, s.store, keys)
+	s.hub, err = events.New(events.Config{Store: s.store, Idle: c.Session.IdleTimeout, Poll: s.store.poll})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	desk, err := newDesk(c, s.store, keys, s.hub.Ended)
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +85,14 @@ func New(c *config.Config, o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	endpoints, err := login.New(login.Config{
-		Desk: desk, Provider: provider, Logouts: provider, Keys: keys, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
+		Desk: desk, Provider: provider, Logouts: provider, Keys: keys, Events: s.hub, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
 		Address: func(r *http.Request) netip.Addr { return proxy.ClientAddr(r, c.TrustedProxies) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	api, err := proxy.New(proxy.Config{
-		Routes: proxyRoutes(c.API), Tokens: tokenSource{desk, s.refresh}, CheckPath: guard.CanonicalPath, Origin: c.Origin(),
+	s.api, err = proxy.New(proxy.Config{
+		Routes: proxyRoutes(c.API), Tokens: tokenSource{desk, s.refresh, s.hub}, CheckPath: guard.CanonicalPath, Origin: c.Origin(),
 		TrustedProxies: c.TrustedProxies, Transport: proxy.NewTransport(dial), Respond: answer, Log: o.Log,
 	})
 	if err != nil {
@@ -100,7 +107,7 @@ func New(c *config.Config, o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 
-	s.routes = routes(endpoints, api, app, answer)
+	s.routes = routes(endpoints, s.api, app, answer)
 	s.handler = observe.Access{Log: o.Log, Metrics: metrics, Session: fingerprint(desk.Cookie)}.Handler(
 		gate.Headers(recoverer(answer, gate.Paths(gate.Hosts(newMux(s.routes, gate))))))
 	s.health = observe.NewHealth(
@@ -121,9 +128,12 @@ func (s *Server) Admin() http.Handler { return s.admin }
 func (s *Server) Routes() []Route { return s.routes }
 
 // Work does what goes on besides requests, until ctx ends: finding the
-// provider, sweeping the store.
+// provider, sweeping the store, telling who waits for the end of a session.
 func (s *Server) Work(ctx context.Context) error {
-	work := []func(context.Context) error{s.rp.Run}
+	work := []func(context.Context) error{s.rp.Run, s.hub.Run}
+	if s.store.watch != nil {
+		work = append(work, func(ctx context.Context) error { return s.store.watch(ctx, s.hub.Changed) })
+	}
 	if runner, ok := s.store.Store.(session.Runner); ok {
 		work = append(work, runner.Run)
 	}
@@ -145,9 +155,18 @@ func (s *Server) Work(ctx context.Context) error {
 // them all.
 func (s *Server) ReplaceKeys(keys []config.Key) error { return s.keys.Replace(ringKeys(keys)) }
 
-// Drain ends what was begun: it takes the server out of the pool, then waits
-// for the token renewals under way. The listeners drain themselves.
+// Drain ends what was begun: it takes the server out of the pool, sends away
+// who would stay, then waits for the token renewals under way. The listeners
+// drain themselves.
 func (s *Server) Drain(ctx context.Context) error {
-	s.health.Drain()
+	s.leave()
 	return s.refresh.Drain(ctx)
+}
+
+// leave tells the balancer, the open tabs and the streams that do not end by
+// themselves to go elsewhere.
+func (s *Server) leave() {
+	s.health.Drain()
+	s.hub.Drain()
+	s.api.Drain()
 }

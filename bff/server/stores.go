@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloakroom/bff/config"
+	"cloakroom/bff/events"
 	"cloakroom/bff/observe"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/breaker"
@@ -32,6 +33,10 @@ type remote interface {
 // home is where sessions live, and what the server has to do for it.
 type home struct {
 	session.Store
+	// watch tells of changes (nearcache.Watcher); nil when the store does not.
+	watch func(ctx context.Context, changed func(id session.ID, all bool)) error
+	// poll is how often a session that somebody waits for is looked at.
+	poll  time.Duration
 	ping  func() error // nil, or what is missing
 	close func() error
 }
@@ -56,6 +61,10 @@ func openStore(c config.Session, metrics *observe.Metrics, log *slog.Logger) (ho
 		defer cancel()
 		return backend.Ping(ctx)
 	}}
+	made.poll = pollOf(c.Store)
+	if _, tells := backend.(nearcache.Watcher); tells {
+		made.watch = guarded.Watch
+	}
 	if c.NearCache.Size > 0 {
 		near, err := nearcache.New(guarded, nearcache.Config{MaxBytes: c.NearCache.Size, MaxAge: c.NearCache.MaxAge})
 		if err != nil {
@@ -66,8 +75,20 @@ func openStore(c config.Session, metrics *observe.Metrics, log *slog.Logger) (ho
 			return float64(stats.Hits), float64(stats.Misses), float64(stats.Bytes)
 		})
 		made.Store = near
+		if made.watch != nil {
+			made.watch = near.Watch // of the two, only one asks the store
+		}
 	}
 	return made, nil
+}
+
+// pollOf is short for stores that other instances change without a word.
+func pollOf(store string) time.Duration {
+	switch store {
+	case config.StoreMemcached, config.StoreMySQL, config.StoreMongoDB:
+		return events.PollAlone
+	}
+	return events.PollBeside
 }
 
 // pingTimeout bounds how long readiness waits for the store.
@@ -82,7 +103,7 @@ func openMemory(c config.Session, metrics *observe.Metrics) (home, error) {
 		stats := store.Stats()
 		return observe.StoreStats{Sessions: float64(stats.Sessions), Bytes: float64(stats.Bytes), Evicted: float64(stats.Evicted)}
 	})
-	return home{Store: store, ping: func() error { return nil }, close: func() error { return nil }}, nil
+	return home{Store: store, poll: events.PollBeside, ping: func() error { return nil }, close: func() error { return nil }}, nil
 }
 
 func openRemote(c config.Session, log *slog.Logger) (remote, error) {
@@ -94,7 +115,7 @@ func openRemote(c config.Session, log *slog.Logger) (remote, error) {
 	case config.StoreMemcached:
 		return memcached.New(memcached.Config{URL: c.URL, Log: log})
 	case config.StorePostgres:
-		return postgres.New(postgres.Config{URL: c.URL, Log: log, Notify: c.NearCache.Size > 0})
+		return postgres.New(postgres.Config{URL: c.URL, Log: log, Notify: true})
 	case config.StoreMySQL:
 		return mysql.New(mysql.Config{URL: c.URL, Log: log})
 	case config.StoreSQLite:

@@ -11,6 +11,8 @@
 //   - at once (a push's latency) while the store's Watch is connected,
 //   - after MaxAge at the latest in any case.
 //
+// Whoever else wants the news gets it by Watch, after the copy is gone.
+//
 // So MaxAge is how long a session signed out elsewhere may go on answering
 // here when the push is lost. It cannot do harm for longer: a write made with a
 // stale copy is refused by the store's compare-and-swap.

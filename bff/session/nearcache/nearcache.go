@@ -48,6 +48,9 @@ type Store struct {
 	bytes   int64
 	reading map[session.ID]*read // the newest read under way of each record
 	stats   Stats
+
+	telling   sync.Mutex // listeners are called by one at a time
+	listeners map[*listener]struct{}
 }
 
 // held is one copy.
@@ -69,6 +72,7 @@ var (
 	_ session.Finder = (*Store)(nil)
 	_ session.Runner = (*Store)(nil)
 	_ session.Copier = (*Store)(nil)
+	_ Watcher        = (*Store)(nil)
 )
 
 // New returns backend with a copy in front.
@@ -81,6 +85,7 @@ func New(backend Backend, c Config) (*Store, error) {
 	}
 	return &Store{
 		backend: backend, config: c, copies: map[session.ID]*list.Element{}, byUse: list.New(), reading: map[session.ID]*read{},
+		listeners: map[*listener]struct{}{},
 	}, nil
 }
 
@@ -229,12 +234,8 @@ func (s *Store) keep(r session.Record) {
 	}
 }
 
-// changed is told by the store that a record is not what it was.
-func (s *Store) changed(id session.ID, all bool) {
-	if !all {
-		s.Forget(id)
-		return
-	}
+// forgetAll drops every copy, and the answers of all reads under way.
+func (s *Store) forgetAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.copies)

@@ -211,6 +211,54 @@ func TestAnotherInstancesSignOut(t *testing.T) {
 	})
 }
 
+// TestWhoListensReadsAnew: news is passed on when the copy is gone, so that who
+// hears it and looks sees what the store has.
+func TestWhoListensReadsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backend := shared(t, nil)
+		here := newCache(t, backend, config)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = here.Run(ctx) }()
+		r := record(1)
+		type news struct {
+			id  session.ID
+			all bool
+			err error // of a read at that moment
+		}
+		heard, listening := make(chan news, 10), make(chan error, 1)
+		listenCtx, leave := context.WithCancel(t.Context())
+		go func() {
+			listening <- here.Watch(listenCtx, func(id session.ID, all bool) {
+				_, err := here.Get(t.Context(), r.ID)
+				heard <- news{id, all, err}
+			})
+		}()
+		if got := <-heard; !got.all {
+			t.Errorf("one who begins to listen hears %+v, want that anything may have changed before", got)
+		}
+		for _, want := range []news{{id: r.ID, err: session.ErrNotFound}, {all: true, err: session.ErrNotFound}} {
+			mustGet(t, here, mustCreate(t, backend, r)) // a copy
+			if err := backend.Delete(t.Context(), r.ID); err != nil {
+				t.Fatal(err)
+			}
+			backend.changed <- func(changed func(session.ID, bool)) { changed(want.id, want.all) }
+			if got := <-heard; got != want {
+				t.Errorf("heard %+v, want %+v", got, want)
+			}
+		}
+		leave()
+		if err := <-listening; !errors.Is(err, context.Canceled) {
+			t.Errorf("Watch = %v", err)
+		}
+		backend.changed <- func(changed func(session.ID, bool)) { changed(r.ID, false) }
+		synctest.Wait()
+		if len(heard) > 0 {
+			t.Errorf("one who left hears %+v", <-heard)
+		}
+	})
+}
+
 func TestAConflictMakesTheNextReadAsk(t *testing.T) {
 	backend := shared(t, nil)
 	s := newCache(t, backend, config)

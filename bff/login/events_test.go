@@ -1,0 +1,280 @@
+package login_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cloakroom/bff/events"
+	"cloakroom/bff/login"
+	"cloakroom/bff/respond"
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/memory"
+	"cloakroom/shared"
+	"cloakroom/shared/problem"
+)
+
+// tab is an open event stream.
+type tab struct {
+	*http.Response
+	in *bufio.Reader
+}
+
+// open opens an event stream, which must be answered with status. client and
+// base are the visitor's unless given.
+func (v *visitor) open(client *http.Client, base string, status int) tab {
+	v.Helper()
+	response, err := client.Get(base + shared.PathEvents)
+	if err != nil {
+		v.Fatal(err)
+	}
+	v.Cleanup(func() { _ = response.Body.Close() })
+	if response.StatusCode != status {
+		v.Fatalf("GET %s: %s, want %d", shared.PathEvents, response.Status, status)
+	}
+	return tab{response, bufio.NewReader(response.Body)}
+}
+
+// block reads up to the next empty line; false at the end of the stream.
+func (tab tab) block(t testing.TB) (string, bool) {
+	t.Helper()
+	var lines strings.Builder
+	for {
+		line, err := tab.in.ReadString('\n')
+		switch {
+		case err == io.EOF && line == "" && lines.Len() == 0:
+			return "", false
+		case err != nil:
+			t.Fatalf("the stream broke: %q, %v", lines.String()+line, err)
+		case line == "\n":
+			return lines.String(), true
+		}
+		lines.WriteString(line)
+	}
+}
+
+func (tab tab) want(t testing.TB, pattern string) {
+	t.Helper()
+	got, open := tab.block(t)
+	if !open || !regexp.MustCompile("^"+pattern+"$").MatchString(got) {
+		t.Errorf("the stream says %q (open: %v), want %q", got, open, pattern)
+	}
+}
+
+func (tab tab) wantEnd(t testing.TB) {
+	t.Helper()
+	if got, open := tab.block(t); open {
+		t.Errorf("the stream goes on with %q", got)
+	}
+}
+
+const (
+	greeting = ": watching\nretry: [1-5][0-9]{3}\n"
+	farewell = "event: session-ended\ndata: {}\n"
+)
+
+func TestATabIsToldOfTheSignOut(t *testing.T) {
+	for protocol := 1; protocol <= 2; protocol++ {
+		v := newVisitor(t)
+		v.signIn()
+		client, base := v.http, v.base
+		if protocol == 2 {
+			client, base = v.overHTTP2()
+		}
+		here := v.open(client, base, http.StatusOK)
+		if here.ProtoMajor != protocol {
+			t.Fatalf("answered over %s", here.Proto)
+		}
+		for name, want := range map[string]string{
+			"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "Set-Cookie": "",
+		} {
+			if got := here.Header.Get(name); got != want {
+				t.Errorf("%s is %q, want %q", name, got, want)
+			}
+		}
+		here.want(t, greeting)
+		other := v.open(client, base, http.StatusOK)
+		other.want(t, greeting)
+		v.get(shared.PathLogout + "?sid=" + url.QueryEscape(v.sid()))
+		for _, tab := range []tab{here, other} {
+			tab.want(t, farewell)
+			tab.wantEnd(t)
+		}
+		if a := v.get(shared.PathEvents); a.StatusCode != http.StatusUnauthorized || a.code() != problem.SessionRequired {
+			t.Errorf("who comes back is answered %d %s: an EventSource would try for ever", a.StatusCode, a.body)
+		}
+		// The connection that the streams used serves others.
+		if response, err := client.Get(base + shared.PathSignedOut); err != nil || response.StatusCode != http.StatusSeeOther {
+			t.Errorf("%v, %v", response, err)
+		} else {
+			_ = response.Body.Close()
+		}
+	}
+}
+
+// overHTTP2 is the same origin over HTTP/2, with the same cookies.
+func (v *visitor) overHTTP2() (*http.Client, string) {
+	server := httptest.NewUnstartedServer(v.handler)
+	server.EnableHTTP2 = true
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	v.Cleanup(server.Close)
+	client := server.Client()
+	client.Jar, client.CheckRedirect = v.http.Jar, v.http.CheckRedirect // cookies know no ports
+	return client, server.URL
+}
+
+// sid is the session's, as the sign-out link has it.
+func (v *visitor) sid() string {
+	var claims []shared.Claim
+	if err := json.Unmarshal(v.get(shared.PathUser+"?slide=false").body, &claims); err != nil {
+		v.Fatal(err)
+	}
+	for _, claim := range claims {
+		if claim.Type == shared.ClaimLogoutURL {
+			_, query, _ := strings.Cut(claim.Value.(string), "?")
+			values, err := url.ParseQuery(query)
+			if err != nil {
+				v.Fatal(err)
+			}
+			return values.Get(shared.ParamSID)
+		}
+	}
+	v.Fatal("no way to sign out")
+	return ""
+}
+
+func TestATabNeedsASession(t *testing.T) {
+	v := newVisitor(t)
+	v.open(v.http, v.base, http.StatusUnauthorized)
+	v.signIn()
+	v.store.down = errors.New("no route to host")
+	v.open(v.http, v.base, http.StatusServiceUnavailable)
+	if v.sessionCookie() == "" {
+		t.Error("the cookie was taken away")
+	}
+}
+
+func TestASessionHasSoManyTabs(t *testing.T) {
+	v := newVisitor(t)
+	v.signIn()
+	var tabs []tab
+	for range 16 {
+		tabs = append(tabs, v.open(v.http, v.base, http.StatusOK))
+	}
+	if a := v.get(shared.PathEvents); a.StatusCode != http.StatusTooManyRequests || a.code() != problem.RateLimited {
+		t.Errorf("one more: %d %s", a.StatusCode, a.body)
+	}
+	cookies := v.http.Jar
+	v.http.Jar = nil
+	v.open(v.http, v.base, http.StatusUnauthorized) // a bound for one is none for others
+	v.http.Jar = cookies
+
+	tabs[0].Body.Close()
+	for deadline := time.Now().Add(20 * time.Second); ; { // until the server has noticed
+		response, err := v.http.Get(v.base + shared.PathEvents)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a tab that was closed counts for ever")
+		}
+	}
+}
+
+func TestADrainLetsTabsGo(t *testing.T) {
+	v := newVisitor(t)
+	v.signIn()
+	here := v.open(v.http, v.base, http.StatusOK)
+	here.want(t, greeting)
+	v.hub.Drain()
+	here.wantEnd(t)
+	late := v.open(v.http, v.base, http.StatusOK) // after another status it would not come back
+	late.want(t, greeting)
+	late.wantEnd(t)
+}
+
+// page is a browser's end of an answer, in the clock of a bubble.
+type page struct {
+	http.ResponseWriter
+	began time.Time
+	said  []string // with the time since began
+	flush int
+}
+
+func (p *page) Write(b []byte) (int, error) {
+	p.said = append(p.said, time.Since(p.began).String()+" "+string(b))
+	return len(b), nil
+}
+func (p *page) FlushError() error { p.flush++; return nil }
+
+// TestWhatATabHears is the whole life of a session that nobody uses. That it
+// ends in time shows that an open tab does not keep it alive.
+func TestWhatATabHears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := memory.New(memory.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys := session.EphemeralKeyRing()
+		sessions, err := session.New(store, session.Config{Keys: keys, Lifetimes: session.Lifetimes{Idle: 70 * time.Second, Absolute: time.Hour}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hub, err := events.New(events.Config{Store: store, Idle: 70 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go func() { _ = hub.Run(ctx) }()
+		cookie := session.Cookie{Name: shared.CookieName}
+		endpoints, err := login.New(login.Config{
+			Desk: session.Desk{Cookie: cookie, Sessions: sessions}, Provider: &provider{}, Logouts: &provider{}, Keys: keys, Events: hub,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticket, err := sessions.Create(t.Context(), session.Session{Issuer: "i", Subject: "s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, shared.PathEvents, nil)
+		r.AddCookie(&http.Cookie{Name: shared.CookieName, Value: ticket.Reveal()})
+		w := &page{ResponseWriter: httptest.NewRecorder(), began: time.Now()}
+		new(respond.Responder).Handler(endpoints.Events).ServeHTTP(w, r)
+		if len(w.said) == 0 || !regexp.MustCompile("^0s "+greeting+"\n$").MatchString(w.said[0]) {
+			t.Fatalf("the tab hears %q", w.said)
+		}
+		want := []string{
+			"20s :\n\n",
+			"35s event: session-expiring\ndata: {\"expires_in\":35}\n\n",
+			"40s :\n\n",
+			"1m0s :\n\n",
+			"1m10s " + farewell + "\n",
+		}
+		if diff := cmp.Diff(want, w.said[1:]); diff != "" {
+			t.Errorf("the tab hears (-want +got):\n%s", diff)
+		}
+		if w.flush != len(w.said) {
+			t.Errorf("%d messages, %d flushes", len(w.said), w.flush)
+		}
+	})
+}
