@@ -3,7 +3,8 @@
 // of the test, gone when the test ends.
 //
 // It owns their command lines and their lives: start and wait until it
-// answers, kill, freeze, restart on the same port. It never skips: a server
-// that is not installed fails the test and says which package has it. It knows
-// no store and needs none of their drivers.
+// answers, kill, freeze, restart on the same port; and it reads what they hold,
+// in memory and in files. It never skips: a server that is not installed fails
+// the test and says which package has it. It knows no store and needs none of
+// their drivers.
 package servers
