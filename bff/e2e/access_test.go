@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"cloakroom/bff/e2e/stage"
 	"cloakroom/shared/problem"
@@ -182,10 +183,25 @@ func TestThePagesAreForEverybody(t *testing.T) {
 	tab.WaitVisible("#order-confirm")
 	noFaults(t, tab, "/orders with a complaint and a question")
 
+	another(t, s, firefoxOnWindows, "/session")
+	tab.Go("/session")
+	tab.Click(otherDevice)
+	tab.WaitVisible("#devices-confirm")
+	noFaults(t, tab, "/session with a question")
+
 	b.ForgiveText("400 (Bad Request)")
 	tab.Go("/bff/callback?state=none")
 	errorPage(t, b, tab, problem.LoginStateInvalid)
 	noFaults(t, tab, "the error page")
+}
+
+func TestTheLastCallIsForEverybody(t *testing.T) {
+	_, _, tab := alice(t, stage.Options{SessionIdle: 30 * time.Second, SessionAbsolute: 30 * time.Second}, "/orders")
+	tab.WaitFor(time.Minute, `document.querySelector("`+lastCall+`")`)
+	noFaults(t, tab, "the last call")
+	tab.Click("#stay-yes")
+	tab.WaitVisible("a#stay-yes")
+	noFaults(t, tab, "the last call of all")
 }
 
 func TestTheAccessibilityCheckFindsFaults(t *testing.T) {

@@ -27,6 +27,9 @@ type DemoOptions struct {
 	Listen string
 	// AccessTokenLifetime is short, so that renewals are seen; 0 means 60s.
 	AccessTokenLifetime time.Duration
+	// SessionIdle ends a session that nobody uses, SessionAbsolute any; 0 means
+	// the usual half hour, and half a day.
+	SessionIdle, SessionAbsolute time.Duration
 	// OnIssue sees every token the provider issues, for tests that search for
 	// them where they must not be.
 	OnIssue func(kind, token string)
@@ -112,6 +115,8 @@ func (d *Demo) build(o DemoOptions, port int) error {
 	if err != nil {
 		return fmt.Errorf("server: demo: %w", err)
 	}
+	c.Session.IdleTimeout = cmp.Or(o.SessionIdle, c.Session.IdleTimeout)
+	c.Session.AbsoluteTimeout = cmp.Or(o.SessionAbsolute, c.Session.AbsoluteTimeout)
 	d.App, err = New(c, Options{Log: o.Log, Version: o.Version, ProviderTimeout: o.ProviderTimeout})
 	if err != nil {
 		return err

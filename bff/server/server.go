@@ -68,11 +68,11 @@ func New(c *config.Config, o Options) (*Server, error) {
 	if s.store, err = openStore(c.Session, metrics, o.Log); err != nil {
 		return nil, err
 	}
-	s.hub, err = events.New(events.Config{Store: s.store, Idle: c.Session.IdleTimeout, Poll: s.store.poll})
+	s.hub, err = events.New(events.Config{Store: s.store.Store, Idle: c.Session.IdleTimeout, Poll: s.store.poll})
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	desk, err := newDesk(c, s.store, keys, s.hub.Ended)
+	desk, err := newDesk(c, s.store.Store, keys, s.hub.Ended)
 	if err != nil {
 		return nil, err
 	}

@@ -27,11 +27,14 @@ const maxAnswer = 1 << 20
 const timeout = 20 * time.Second
 
 // Client calls the BFF. Make one with New; it is safe for concurrent use.
-type Client struct{ base string }
+type Client struct {
+	base  string
+	pause func(tries int) time.Duration // before the stream is tried again
+}
 
 // New returns a client of the BFF at base, an origin without a trailing slash.
 // In a browser base is "": the origin of the page.
-func New(base string) *Client { return &Client{base: base} }
+func New(base string) *Client { return &Client{base: base, pause: pause} }
 
 // LoginURL is where to send the browser to sign in and come back to path, a
 // local path with its query.

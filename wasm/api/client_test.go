@@ -130,6 +130,14 @@ func TestEveryCallCarriesTheCSRFHeader(t *testing.T) {
 			func(c *api.Client) error { _, err := c.User(t.Context(), false); return err }},
 		{"what is held", "GET", "/bff/inspect", `{}`,
 			func(c *api.Client) error { _, err := c.Inspect(t.Context()); return err }},
+		{"staying, which counts as use", "GET", "/bff/user", `[]`,
+			func(c *api.Client) error { _, err := c.Stay(t.Context()); return err }},
+		{"my sessions", "GET", "/bff/sessions", `[]`,
+			func(c *api.Client) error { _, err := c.Sessions(t.Context()); return err }},
+		{"one of them ended, its handle escaped", "DELETE", "/bff/sessions/..%2Fuser", ``,
+			func(c *api.Client) error { return c.EndSession(t.Context(), "../user") }},
+		{"all others ended", "DELETE", "/bff/sessions/others", ``,
+			func(c *api.Client) error { return c.EndOtherSessions(t.Context()) }},
 		{"a page of orders", "GET", "/api/orders?limit=20&offset=40", `{}`,
 			func(c *api.Client) error { _, err := c.Orders(t.Context(), 40, 20); return err }},
 		{"a new order", "POST", "/api/orders", `{"id":"1"}`,
@@ -187,6 +195,23 @@ func TestUserIsReadFromClaims(t *testing.T) {
 				t.Errorf("user (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestSessionsAreReadAsTheServerSaysThem(t *testing.T) {
+	client, _ := answering(t, 200, "application/json", `[{"handle":"h1","current":true,"created":1,"last_seen":2,"expires":3,"user_agent":"Mozilla/5.0","address":"203.0.113.0/24"},{"handle":"h2"}]`, nil)
+	got, err := client.Sessions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []shared.Device{{Handle: "h1", Current: true, Created: 1, LastSeen: 2, Expires: 3, UserAgent: "Mozilla/5.0", Address: "203.0.113.0/24"}, {Handle: "h2"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("sessions (-want +got):\n%s", diff)
+	}
+	client, _ = answering(t, 404, problem.ContentType, problemBody(t, problem.SessionUnknown, ""), nil)
+	var failed *api.Error
+	if err := client.EndSession(t.Context(), "h9"); !errors.As(err, &failed) || failed.Code != problem.SessionUnknown {
+		t.Errorf("a session that is gone: %v", err)
 	}
 }
 

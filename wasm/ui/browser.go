@@ -39,11 +39,16 @@ func setField(ctx app.Context, id, value string) {
 	})
 }
 
+// visible reports whether the tab is seen.
+func visible() bool {
+	return app.Window().Get("document").Get("visibilityState").String() == "visible"
+}
+
 // onVisible calls f whenever the tab comes to the front, until stop is called.
 func onVisible(f func()) (stop func()) {
 	document := app.Window().Get("document")
 	listener := app.FuncOf(func(app.Value, []app.Value) any {
-		if document.Get("visibilityState").String() == "visible" {
+		if visible() {
 			f()
 		}
 		return nil

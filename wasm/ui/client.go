@@ -14,6 +14,8 @@ import (
 // FailureOf.
 type Client interface {
 	SessionClient
+	StayClient
+	DevicesClient
 	OrdersClient
 }
 
@@ -21,6 +23,22 @@ type Client interface {
 type SessionClient interface {
 	User(ctx context.Context, slide bool) (shared.User, error)
 	Inspect(ctx context.Context) (shared.Holdings, error)
+}
+
+// StayClient keeps a session, and hears what becomes of it. Events calls heard
+// until the session named by its User.State is over or ctx ends; Tell says an
+// event to the other tabs.
+type StayClient interface {
+	Stay(ctx context.Context) (shared.User, error)
+	Events(ctx context.Context, session string, heard func(event string, e shared.SessionEvent)) error
+	Tell(session, event string, e shared.SessionEvent)
+}
+
+// DevicesClient lists the user's sessions and ends them.
+type DevicesClient interface {
+	Sessions(ctx context.Context) ([]shared.Device, error)
+	EndSession(ctx context.Context, handle string) error
+	EndOtherSessions(ctx context.Context) error
 }
 
 // OrdersClient asks the demo API through the BFF.

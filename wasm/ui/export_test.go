@@ -28,6 +28,23 @@ func RenderHeld(h shared.Holdings, s Session) string {
 	return app.HTMLString(&inspector{held: holdings{phase: Ready, facts: h}, Session: s})
 }
 
+// RenderDevices is the list of sessions with what its model holds.
+func RenderDevices(model Devices, s Session) string {
+	return app.HTMLString(&devices{model: model, Session: s})
+}
+
+// RenderQuestion is the whole of a page with the question as it is.
+func RenderQuestion(q Question, s Session) string {
+	sh := newShell(pathOrders, nil)
+	sh.session, sh.question = s, q
+	return app.HTMLString(sh)
+}
+
+// RenderSession is the page of the session with what the server holds.
+func RenderSession(h shared.Holdings, s Session) string {
+	return app.HTMLString(&sessionPage{held: holdings{phase: Ready, facts: h}, Session: s})
+}
+
 // Back feeds sessions to a recovery and returns what it made of each.
 func Back(sessions ...Session) []bool {
 	var r recovery

@@ -210,7 +210,7 @@ func (i *inspector) right() app.UI {
 		),
 		app.Ul().Class("coats").Body(app.Range(held.Tokens).Slice(func(n int) app.UI { return coat(held.Tokens[n]) })),
 		app.H3().Text("The ticket's record"),
-		sessionFacts(held.Session),
+		sessionFacts(held.Session, fact{"Ends at the latest", Moment(held.Session.AbsoluteExpires)}),
 	)
 	return app.Section().ID("held").Class("card side").Body(body...)
 }

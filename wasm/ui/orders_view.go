@@ -53,7 +53,7 @@ func field(id, label, class string, input app.HTMLInput, wrong string) app.UI {
 
 func (o *orders) list() app.UI {
 	return app.Section().Class("card list").DataSet("phase", o.model.Phase.String()).Aria("label", "Your orders").Body(
-		o.notice(),
+		outcome(noticeID, o.model.Notice),
 		app.Div().Class("list-head").Body(
 			app.H2().Text(o.summary()),
 			when(len(o.model.Rows) > 0 && o.model.Phase == Loading, func() app.UI {
@@ -67,18 +67,6 @@ func (o *orders) list() app.UI {
 		o.rows(),
 		o.pager(),
 	)
-}
-
-func (o *orders) notice() app.UI {
-	n := o.model.Notice
-	box := app.P().ID(noticeID).TabIndex(-1).Text(n.Text)
-	switch {
-	case n.Text == "":
-		return box.Class("notice empty").Role("status")
-	case n.Bad:
-		return box.Class("notice bad").Role("alert")
-	}
-	return box.Class("notice good").Role("status")
 }
 
 func (o *orders) summary() string {

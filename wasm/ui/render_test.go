@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
 	"cloakroom/shared"
@@ -197,6 +198,116 @@ func TestEveryTokenSaysWhatItIsGoodFor(t *testing.T) {
 	}
 	if strings.Contains(says[shared.TokenID], "Good for") {
 		t.Errorf("the ID token is said to last: %q", says[shared.TokenID])
+	}
+}
+
+func TestTheListOfSessionsSaysWhatItKnows(t *testing.T) {
+	three := []ui.DeviceRow{
+		{Device: shared.Device{Handle: "h1", Current: true, UserAgent: firefoxOnLinux, Address: "203.0.113.0/24"}},
+		{Device: shared.Device{Handle: "h2", UserAgent: `<img src=x onerror="alert(1)">`, Address: `"><b>`}, Asking: true},
+		{Device: shared.Device{Handle: "h3"}},
+	}
+	failure := ui.Failure{Fault: ui.FaultDown, Title: "The session store does not answer"}
+	for _, row := range []struct {
+		name    string
+		model   ui.Devices
+		session string
+		has     []string
+		hasNot  []string
+	}{
+		{"loading", ui.Devices{}, "signed in", []string{"Loading", `data-phase="loading"`}, []string{"End all others"}},
+		{"no list", ui.Devices{Phase: ui.Ready}, "signed in", []string{"keeps no list"}, []string{"<ul"}},
+		{"failed", ui.Devices{Phase: ui.Failed, Failure: failure}, "signed in", []string{"could not be read", "Try again"}, nil},
+		{"failed while the server is down: its banner has the button", ui.Devices{Phase: ui.Failed, Failure: failure}, "down while somebody is there", []string{"could not be read"}, []string{"Try again"}},
+		{"three", ui.Devices{Phase: ui.Ready, Rows: three}, "signed in", []string{"Firefox on Linux", "this one", "203.0.113.0/24", "End all others", `id="devices-confirm"`, "An unknown browser"}, []string{"<img", "<b>", `id="end-h1"`}},
+		{"two need no button for all", ui.Devices{Phase: ui.Ready, Rows: three[:2]}, "signed in", []string{"devices-confirm"}, []string{"End all others"}},
+		{"all others asked about", ui.Devices{Phase: ui.Ready, Rows: three, AskingOthers: true}, "signed in", []string{"End all 2", "Keep all other sessions"}, []string{"End all others"}},
+		{"a bad end is an alert", ui.Devices{Phase: ui.Ready, Notice: ui.Notice{Bad: true, Text: "Nothing was ended."}}, "signed in", []string{`role="alert"`}, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			page := ui.RenderDevices(row.model, states()[row.session])
+			for _, want := range row.has {
+				if !strings.Contains(page, want) {
+					t.Errorf("no %q in %s", want, page)
+				}
+			}
+			for _, unwanted := range row.hasNot {
+				if strings.Contains(page, unwanted) {
+					t.Errorf("%q in %s", unwanted, page)
+				}
+			}
+		})
+	}
+}
+
+func TestTheQuestionIsADialogThatSaysWhatItAsks(t *testing.T) {
+	in := states()["signed in"]
+	for _, row := range []struct {
+		name     string
+		question ui.Question
+		title    string
+		has      string
+		hasNot   string
+	}{
+		{"not put", ui.Question{}, "", "", "Stay signed in"},
+		{"put", ui.Question{Open: true}, "Stay signed in?", `href="/bff/logout?sid=1"`, "One moment"},
+		{"answered", ui.Question{Open: true, Busy: true}, "Stay signed in?", "One moment", ">Stay signed in<"},
+		{"failed", ui.Question{Open: true, Failure: ui.Failure{Fault: ui.FaultDown, Title: "No answer"}}, "Stay signed in?", `role="alert"`, "One moment"},
+		{"at the last end", ui.Question{Open: true, Final: true}, "This session is at its end", `href="/bff/login?returnUrl=%2Forders"`, "Stay signed in"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			page := ui.RenderQuestion(row.question, in)
+			named := map[string]string{}
+			var dialog *html.Node
+			walk(parse(t, page), func(n *html.Node) {
+				if n.Data == "dialog" {
+					dialog = n
+				}
+				if id := attr(n, "id"); id != "" && n.FirstChild != nil {
+					named[id] = n.FirstChild.Data
+				}
+			})
+			if dialog == nil || attr(dialog, "role") != "alertdialog" {
+				t.Fatalf("no dialog in %s", page)
+			}
+			title, text := named[attr(dialog, "aria-labelledby")], named[attr(dialog, "aria-describedby")]
+			for _, a := range dialog.Attr {
+				if a.Key == "open" {
+					t.Error("a dialog that is open from the start is not modal")
+				}
+			}
+			if strings.TrimSpace(title) != row.title || row.question.Open != (text != "") {
+				t.Errorf("named %q, described %q", title, text)
+			}
+			if !strings.Contains(page, row.has) || strings.Contains(page, row.hasNot) {
+				t.Errorf("want %q and no %q in %s", row.has, row.hasNot, page)
+			}
+		})
+	}
+}
+
+func TestTheSessionPageTellsItsClocksApart(t *testing.T) {
+	later := time.Now().Add(time.Hour).Unix()
+	page := ui.RenderSession(shared.Holdings{
+		Session: shared.SessionFacts{IdleExpires: later, AbsoluteExpires: later},
+		Tokens:  []shared.TokenFacts{{Kind: shared.TokenAccess, Expires: later}, {Kind: shared.TokenRefresh}},
+	}, states()["signed in"])
+	clocks := map[string]int{}
+	walk(parse(t, page), func(n *html.Node) {
+		if id := attr(n, "data-lifetime"); id != "" {
+			walk(n, func(c *html.Node) {
+				if attr(c, "role") == "timer" {
+					clocks[id]++
+				}
+			})
+			clocks[id] += 0
+		}
+	})
+	if diff := cmp.Diff(map[string]int{"idle": 1, "absolute": 1, "access": 1, "refresh": 0}, clocks); diff != "" {
+		t.Errorf("clocks (-want +got):\n%s", diff)
+	}
+	if !strings.Contains(page, "Only the provider knows") {
+		t.Error("an end that nobody told is not said to be unknown")
 	}
 }
 

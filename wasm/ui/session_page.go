@@ -26,12 +26,13 @@ type holdings struct {
 	facts   shared.Holdings
 	failure Failure
 	asked   bool
+	ends    time.Time // of the session when it was asked
 
 	recovery recovery
 }
 
 // read asks the server once, as soon as somebody is signed in, and once more
-// when it is back after it gave no answer.
+// when it is back after it gave no answer, or when the session's end has moved.
 func (h *holdings) read(ctx app.Context, client Client, session Session) {
 	back := h.recovery.back(session)
 	if !session.Shows() {
@@ -42,10 +43,10 @@ func (h *holdings) read(ctx app.Context, client Client, session Session) {
 	if back && h.phase == Failed {
 		how, h.asked = quietly, false
 	}
-	if h.asked || client == nil {
+	if moved := session.Ends.Sub(h.ends).Abs() > slack; h.asked && !moved || client == nil {
 		return
 	}
-	h.asked = true
+	h.asked, h.ends = true, session.Ends
 	ctx.Async(func() {
 		facts, err := client.Inspect(ctx)
 		ctx.Dispatch(func(ctx app.Context) {
@@ -65,6 +66,7 @@ func (s *sessionPage) OnUpdate(ctx app.Context) { s.held.read(ctx, s.client, s.S
 func (s *sessionPage) again(ctx app.Context, _ app.Event) {
 	s.held.asked = false
 	s.held.read(ctx, s.client, s.Session)
+	ctx.NewAction(actLookAgain)
 	ctx.NewAction(actRecheck)
 }
 
@@ -74,8 +76,9 @@ func (s *sessionPage) Render() app.UI {
 	}
 	return app.Div().Class("page").Body(
 		heading("Your session"),
-		app.Div().Class("columns").Body(s.ticket(), s.facts()),
-		s.claims(),
+		app.Div().Class("columns").Body(s.ticket(), s.lifetimes()),
+		&devices{Session: s.Session, client: s.client},
+		app.Div().Class("columns even").Body(s.facts(), s.claims()),
 	)
 }
 
@@ -108,12 +111,38 @@ func (s *sessionPage) number() string {
 	return "…"
 }
 
-func (s *sessionPage) facts() app.UI {
-	return app.Section().Class("card").Body(
+// lifetimes are the four clocks that people confuse, side by side.
+func (s *sessionPage) lifetimes() app.UI {
+	return app.Section().ID("lifetimes").Class("card").Body(
 		app.Div().Class("list-head").Body(
-			app.H2().Text("At the counter"),
+			app.H2().Text("What ends when"),
 			app.Button().Type("button").Class("button small quiet").Text("Look again").OnClick(s.again),
 		),
+		s.held.unready(),
+		when(s.held.phase == Ready, func() app.UI { return clocks(LifetimesOf(s.held.facts)) }),
+	)
+}
+
+func clocks(lives []Lifetime) app.UI {
+	return app.Dl().Class("facts clocks").Body(app.Range(lives).Slice(func(i int) app.UI {
+		l := lives[i]
+		fact := app.P().Class("strong").Text(l.Unsaid)
+		if l.Ends != 0 {
+			fact = app.P().Body(
+				app.Strong().Body(&countdown{Until: l.Ends, Over: l.Over}),
+				app.Span().Class("soft fine").Text(" · "+Moment(l.Ends)),
+			)
+		}
+		return app.Div().DataSet("lifetime", l.ID).Body(
+			app.Dt().Text(l.Name),
+			app.Dd().Body(fact, app.P().Class("soft fine").Text(l.Means)),
+		)
+	}))
+}
+
+func (s *sessionPage) facts() app.UI {
+	return app.Section().Class("card").Body(
+		app.H2().Text("At the counter"),
 		s.held.unready(),
 		when(s.held.phase == Ready, func() app.UI { return sessionFacts(s.held.facts.Session) }),
 	)
@@ -130,17 +159,20 @@ func (h *holdings) unready() app.UI {
 	return nil
 }
 
-func sessionFacts(f shared.SessionFacts) app.UI {
-	rows := []struct{ term, fact string }{
+type fact struct{ term, text string }
+
+// sessionFacts describes the record, and says more where the page does not say
+// it elsewhere.
+func sessionFacts(f shared.SessionFacts, more ...fact) app.UI {
+	rows := append([]fact{
 		{"Signed in", Moment(f.Created)},
 		{"Last seen", Moment(f.LastSeen)},
-		{"Ends at the latest", Moment(f.AbsoluteExpires)},
 		{"Access token renewed", times(f.Refreshes)},
 		{"Kept in", f.Store},
 		{"Fingerprint", f.Fingerprint},
-	}
+	}, more...)
 	return app.Dl().Class("facts").Body(app.Range(rows).Slice(func(i int) app.UI {
-		return app.Div().Body(app.Dt().Text(rows[i].term), app.Dd().Text(rows[i].fact))
+		return app.Div().Body(app.Dt().Text(rows[i].term), app.Dd().Text(rows[i].text))
 	}))
 }
 

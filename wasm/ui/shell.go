@@ -23,11 +23,17 @@ type shell struct {
 
 	client   Client
 	session  Session
+	question Question
 	here     string
 	said     string
 	checking bool
+	unsure   bool // something happened while the server was being asked
 	visited  bool
 	stop     func()
+
+	listening string // User.State of the session whose events are followed
+	deafen    func()
+	alarm     *time.Timer
 }
 
 func newShell(page string, client Client) *shell {
@@ -50,6 +56,8 @@ func (s *shell) OnMount(ctx app.Context) {
 		s.said, _ = a.Value.(string)
 		ctx.Update()
 	})
+	ctx.Handle(actStay, func(ctx app.Context, _ app.Action) { s.stay(ctx) })
+	ctx.Handle(actLater, func(ctx app.Context, _ app.Action) { s.later(ctx) })
 	s.stop = onVisible(func() { ctx.Dispatch(s.check) })
 	s.check(ctx)
 }
@@ -57,6 +65,12 @@ func (s *shell) OnMount(ctx app.Context) {
 func (s *shell) OnDismount() {
 	if s.stop != nil {
 		s.stop()
+	}
+	if s.deafen != nil {
+		s.deafen()
+	}
+	if s.alarm != nil {
+		s.alarm.Stop()
 	}
 }
 
@@ -77,7 +91,7 @@ func (s *shell) OnNav(ctx app.Context) {
 // check asks who is there. It never counts as use, so an open tab does not
 // keep a session alive.
 func (s *shell) check(ctx app.Context) {
-	if s.client == nil || s.checking {
+	if s.unsure = s.checking; s.client == nil || s.checking {
 		return
 	}
 	s.checking = true
@@ -85,11 +99,14 @@ func (s *shell) check(ctx app.Context) {
 		user, err := s.client.User(ctx, false)
 		ctx.Dispatch(func(ctx app.Context) {
 			s.checking = false
-			if err != nil {
+			switch {
+			case s.unsure: // the answer may be from before
+				s.check(ctx)
+			case err != nil:
 				s.apply(ctx, s.session.Failed(FailureOf(err), time.Now()))
-				return
+			default:
+				s.apply(ctx, s.session.Loaded(user, time.Now()))
 			}
-			s.apply(ctx, s.session.Loaded(user, time.Now()))
 		})
 	})
 }
@@ -100,6 +117,8 @@ func (s *shell) apply(ctx app.Context, next Session) {
 		s.said = next.announcement()
 	}
 	s.session = next
+	s.listen(ctx)
+	s.watchEnd(ctx)
 	if next.State != Down {
 		return
 	}
@@ -124,6 +143,7 @@ func (s *shell) Render() app.UI {
 			),
 		),
 		app.Div().Class("aside").Role("status").Aria("live", "polite").Text(s.said),
+		s.stayQuestion(),
 		app.NoScript().Class("noscript").Body(app.Text("Cloakroom's page is a program. Allow scripts to use it.")),
 	)
 }

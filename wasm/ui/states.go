@@ -28,6 +28,19 @@ func bones(n int) app.UI {
 	return app.Div().Class("bones").Body(append(lines, app.Span().Class("aside").Text("Loading"))...)
 }
 
+// outcome is the place of a Notice. It is there before it says anything, or a
+// screen reader would not hear it begin.
+func outcome(id string, n Notice) app.UI {
+	box := app.P().ID(id).TabIndex(-1).Text(n.Text)
+	switch {
+	case n.Text == "":
+		return box.Class("notice empty").Role("status")
+	case n.Bad:
+		return box.Class("notice bad").Role("alert")
+	}
+	return box.Class("notice good").Role("status")
+}
+
 // gate is what a page for signed-in users shows instead of its content; nil
 // when it may show it. purpose completes "Sign in to".
 func gate(session Session, here, purpose string) app.UI {

@@ -9,20 +9,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"cloakroom/bff/e2e/stage"
 )
 
 func main() {
 	out := flag.String("out", "shots", "folder for the pictures; made if it is not there")
+	only := flag.String("only", "", "scenes to draw, with commas between; empty means all")
 	flag.Parse()
-	if err := run(*out); err != nil {
+	if err := run(*out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "shots:", err)
 		os.Exit(1)
 	}
 }
 
-func run(out string) (err error) {
+func run(out, only string) (err error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
@@ -34,7 +37,10 @@ func run(out string) (err error) {
 	}()
 	defer shoot.clean()
 	for _, scene := range scenes {
-		scene(shoot)
+		if only != "" && !slices.Contains(strings.Split(only, ","), scene.name) {
+			continue
+		}
+		scene.play(shoot)
 		shoot.clean()
 	}
 	fmt.Printf("%d pictures in %s\n", shoot.taken, out)
@@ -84,6 +90,7 @@ func (s *session) take(tab *stage.Tab, name string) {
 		for _, scheme := range []string{"light", "dark"} {
 			tab.Look(width, 800, scheme == "dark")
 			tab.Wait(`document.fonts.status === "loaded"`)
+			tab.Eval(`(scrollTo(0, 0), 1)`, nil) // or what is fixed above the page is in the picture
 			tab.Screenshot(filepath.Join(s.folder, fmt.Sprintf("%s-%d-%s.png", name, width, scheme)))
 			s.taken++
 		}

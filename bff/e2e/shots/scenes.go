@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 
 	"cloakroom/bff/demo/idp"
@@ -10,7 +11,13 @@ import (
 )
 
 // scenes are the demo from beginning to end, a world of its own each.
-var scenes = []func(*session){unknown, signedOut, signedIn, expired, down, errors}
+var scenes = []struct {
+	name string
+	play func(*session)
+}{
+	{"unknown", unknown}, {"signed-out", signedOut}, {"signed-in", signedIn}, {"sessions", sessions},
+	{"last-call", lastCall}, {"expired", expired}, {"down", down}, {"errors", errors},
+}
 
 const gate = `main .gate a[href^="/bff/login"]`
 
@@ -109,6 +116,52 @@ func change(s *session, tab *stage.Tab) {
 	tab.Go("/orders?page=4000")
 	tab.WaitVisible("main .hollow")
 	s.take(tab, "orders-no-such-page")
+}
+
+// sessions are three of one person.
+func sessions(s *session) {
+	world, _, tab := open(s, stage.Options{})
+	for _, userAgent := range []string{
+		"Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1",
+		"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",
+	} {
+		other := world.Browser(s).NewTab(s)
+		stage.Do(other, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: userAgent})
+		other.SignIn("alice", "wonderland", "/")
+	}
+	tab.SignIn("alice", "wonderland", "/session")
+	tab.Wait(`document.querySelectorAll("#devices .device").length === 3`)
+	s.take(tab, "sessions")
+	tab.Click("#devices .device button")
+	tab.WaitVisible("#devices-confirm")
+	s.take(tab, "sessions-question")
+	tab.Click("#devices-others")
+	tab.WaitVisible("#devices .list-head #devices-confirm")
+	s.take(tab, "sessions-question-others")
+	tab.Click("#devices-confirm")
+	tab.Wait(`document.querySelectorAll("#devices .device").length === 1`)
+	s.take(tab, "sessions-ended")
+	block(tab, "*://*:*/bff/sessions")
+	tab.Reload()
+	tab.WaitVisible("#devices .hollow")
+	s.take(tab, "sessions-failed")
+}
+
+// lastCall is what is asked before a session ends.
+func lastCall(s *session) {
+	_, b, tab := open(s, stage.Options{SessionIdle: time.Minute, SessionAbsolute: time.Minute})
+	tab.SignIn("alice", "wonderland", "/orders")
+	tab.WaitVisible("main table")
+	tab.WaitFor(time.Minute, `document.querySelector("dialog[open]")`)
+	s.take(tab, "last-call")
+	b.Cut()
+	tab.Click("#stay-yes")
+	tab.WaitVisible("dialog .notice.bad")
+	s.take(tab, "last-call-failed")
+	b.Mend()
+	tab.Click("#stay-yes")
+	tab.WaitVisible("a#stay-yes")
+	s.take(tab, "last-call-final")
 }
 
 func expired(s *session) {

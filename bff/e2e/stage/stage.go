@@ -21,6 +21,9 @@ type Options struct {
 	Host string
 	// AccessTokenLifetime, 0 means 60s; at least a second.
 	AccessTokenLifetime time.Duration
+	// SessionIdle ends a session that nobody uses, SessionAbsolute any; 0 means
+	// half an hour, and half a day.
+	SessionIdle, SessionAbsolute time.Duration
 	// ProviderTimeout bounds each call of the BFF to the provider; 0 means 10s.
 	ProviderTimeout time.Duration
 	// Fault is there before the BFF first speaks to the provider.
@@ -54,7 +57,7 @@ func Open(t T, o Options) *Stage {
 	s := &Stage{}
 	demo, err := server.OpenDemo(server.DemoOptions{
 		Listen: "127.0.0.1:0", Host: o.Host, Version: "e2e",
-		AccessTokenLifetime: o.AccessTokenLifetime, ProviderTimeout: o.ProviderTimeout, OnIssue: s.issue,
+		AccessTokenLifetime: o.AccessTokenLifetime, SessionIdle: o.SessionIdle, SessionAbsolute: o.SessionAbsolute, ProviderTimeout: o.ProviderTimeout, OnIssue: s.issue,
 		// Without the redaction of bff/observe: what is searched for tokens is
 		// what the server logs, not what a filter leaves of it.
 		Log: slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
