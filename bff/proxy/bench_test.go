@@ -61,7 +61,7 @@ type constant struct {
 	token secret.String
 }
 
-func (c constant) Token(http.ResponseWriter, *http.Request) (proxy.Grant, error) {
+func (c constant) Token(http.ResponseWriter, *http.Request, proxy.Want) (proxy.Grant, error) {
 	return proxy.Grant{Access: c.token, Session: [32]byte{1}}, nil
 }
 

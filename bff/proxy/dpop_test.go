@@ -31,7 +31,7 @@ type bound struct {
 	fail error
 }
 
-func (b bound) Token(http.ResponseWriter, *http.Request) (proxy.Grant, error) {
+func (b bound) Token(http.ResponseWriter, *http.Request, proxy.Want) (proxy.Grant, error) {
 	return proxy.Grant{Access: secret.New(token), Key: secret.New("the key"), Session: [32]byte{1}}, nil
 }
 
@@ -227,7 +227,7 @@ type proving struct {
 	key secret.String
 }
 
-func (p proving) Token(http.ResponseWriter, *http.Request) (proxy.Grant, error) {
+func (p proving) Token(http.ResponseWriter, *http.Request, proxy.Want) (proxy.Grant, error) {
 	return proxy.Grant{Access: secret.New(token), Key: p.key, Session: [32]byte{1}}, nil
 }
 

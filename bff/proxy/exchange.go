@@ -81,7 +81,7 @@ func (t *route) findGrant(w http.ResponseWriter, r *http.Request) (Grant, error)
 	if t.Auth == None {
 		return Grant{}, nil
 	}
-	grant, err := t.proxy.tokens.Token(w, r)
+	grant, err := t.proxy.tokens.Token(w, r, t.Want)
 	if err != nil {
 		code := problem.CodeOf(err)
 		if t.Auth == Optional && (code == problem.SessionRequired || code == problem.SessionEnded) {

@@ -29,7 +29,7 @@ type tokens struct {
 	err   error
 }
 
-func (s tokens) Token(w http.ResponseWriter, _ *http.Request) (proxy.Grant, error) {
+func (s tokens) Token(w http.ResponseWriter, _ *http.Request, _ proxy.Want) (proxy.Grant, error) {
 	if s.err != nil {
 		return proxy.Grant{}, s.err
 	}

@@ -30,12 +30,19 @@ type Grant struct {
 	Session [32]byte
 }
 
+// Want names the access token that a route sends: the zero value the session's
+// own, anything else one for this API alone (RFC 8707).
+type Want struct {
+	Resource string
+	Scopes   []string
+}
+
 // TokenSource knows the sessions.
 type TokenSource interface {
-	// Token finds the session r belongs to and grants its access token. It may
+	// Token finds the session r belongs to and grants the access token. It may
 	// set cookies on w. When nobody is signed in it returns a *problem.Error of
 	// SessionRequired or SessionEnded; any other error stops the request.
-	Token(w http.ResponseWriter, r *http.Request) (Grant, error)
+	Token(w http.ResponseWriter, r *http.Request, want Want) (Grant, error)
 	// OnEnd calls f once, in a goroutine of its own, when the session of g
 	// ends or if it has ended already. stop ends the waiting.
 	OnEnd(g Grant, f func()) (stop func())
@@ -62,6 +69,7 @@ type Route struct {
 	Upstream *url.URL // scheme, host and a path; "/" is appended when it does not end in one
 	Methods  []string // the only ones that are forwarded (BBA-19); HEAD is not implied by GET
 	Auth     Auth
+	Want     Want // which token goes along
 	// Timeout is how long the upstream may stay silent until its answer
 	// begins, not counting the time spent waiting for the client's body.
 	// Streams are not cut. Zero is DefaultTimeout.

@@ -90,18 +90,19 @@ var _ proxy.TokenSource = tokenSource{}
 
 // Token implements proxy.TokenSource. A session that has ended does not take
 // its cookie along: this answer may arrive after the one that set a new one.
-func (t tokenSource) Token(_ http.ResponseWriter, r *http.Request) (proxy.Grant, error) {
+func (t tokenSource) Token(_ http.ResponseWriter, r *http.Request, want proxy.Want) (proxy.Grant, error) {
 	ticket, s, err := t.desk.Admit(r)
 	if err != nil {
 		return proxy.Grant{}, err
 	}
-	if s, err = t.refresh.Fresh(r.Context(), ticket, s, refresh.Need{}); err != nil {
+	if s, err = t.refresh.Fresh(r.Context(), ticket, s, refresh.Need(want)); err != nil {
 		return proxy.Grant{}, err
 	}
 	if err := t.desk.Sessions.Touch(r.Context(), ticket, &s); err != nil {
 		return proxy.Grant{}, session.Problem(err)
 	}
-	return proxy.Grant{Access: s.Tokens.Access, Key: s.Tokens.Key, Session: ticket.ID()}, nil
+	held, _ := s.Grant(want.Resource, want.Scopes) // Fresh saw to it
+	return proxy.Grant{Access: held.Access, Key: s.Tokens.Key, Session: ticket.ID()}, nil
 }
 
 // OnEnd implements proxy.TokenSource.

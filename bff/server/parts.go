@@ -92,7 +92,8 @@ func proxyRoutes(list []config.Route) []proxy.Route {
 		if slices.Contains(methods, http.MethodGet) && !slices.Contains(methods, http.MethodHead) {
 			methods = append(methods, http.MethodHead)
 		}
-		out[i] = proxy.Route{Path: route.Path, Upstream: route.Upstream, Methods: methods, Auth: auth[route.Auth], Timeout: route.Timeout}
+		out[i] = proxy.Route{Path: route.Path, Upstream: route.Upstream, Methods: methods, Auth: auth[route.Auth], Timeout: route.Timeout,
+			Want: proxy.Want{Resource: route.Resource, Scopes: route.Scopes}}
 	}
 	return out
 }

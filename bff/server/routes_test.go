@@ -92,7 +92,7 @@ func TestEveryRouteDeclaresHowItIsReached(t *testing.T) {
 	want := map[string]guard.Kind{
 		shared.PathLogin: guard.Navigation, shared.PathLogout: guard.Navigation,
 		shared.PathCallback: guard.Return, shared.PathSignedOut: guard.Return,
-		shared.PathUser: guard.Call, shared.PathInspect: guard.Call, shared.BFFPrefix: guard.Call, "/api/": guard.Call, "/open/": guard.Call,
+		shared.PathUser: guard.Call, shared.PathInspect: guard.Call, shared.BFFPrefix: guard.Call, "/api/": guard.Call, "/mail/": guard.Call, "/open/": guard.Call,
 		shared.PathSessions: guard.Call, shared.PathSessions + "/{handle}": guard.Call, shared.PathBackchannel: guard.Peer,
 		shared.PathEvents:  guard.Call,
 		shared.PathPageCSS: guard.Page, "/": guard.Page,

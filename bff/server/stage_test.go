@@ -157,7 +157,7 @@ type stage struct {
 const password = "wonderland"
 
 // stageConfig is a deployment in small: a route that needs a session, one that
-// needs none, and an SPA of one page.
+// wants a token of its own, one that needs no session, and an SPA of one page.
 const stageConfig = `
 public_url: %[1]s
 listen: %[2]s
@@ -165,6 +165,7 @@ admin_listen: %[3]s
 provider: {issuer: "%[4]s", client_id: app, client_secret: not-a-secret-of-anybody}
 api:
   - {path: /api/, upstream: "%[5]s/v1/"}
+  - {path: /mail/, upstream: "%[5]s/v3/", scopes: [email]}
   - {path: /open/, upstream: "%[5]s/v2/", auth: none, methods: [GET, POST]}
 spa: {dir: "%[6]s"}
 `
