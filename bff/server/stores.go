@@ -115,7 +115,7 @@ func openRemote(c config.Session, log *slog.Logger) (remote, error) {
 	case config.StoreMemcached:
 		return memcached.New(memcached.Config{URL: c.URL, Log: log})
 	case config.StorePostgres:
-		return postgres.New(postgres.Config{URL: c.URL, Log: log, Notify: true})
+		return postgres.New(postgres.Config{URL: c.URL, Log: log})
 	case config.StoreMySQL:
 		return mysql.New(mysql.Config{URL: c.URL, Log: log})
 	case config.StoreSQLite:

@@ -8,7 +8,8 @@
 //
 // What another instance has changed or ended is seen
 //
-//   - at once (a push's latency) while the store's Watch is connected,
+//   - at once (a push's latency) while the store's Watch is connected; PostgreSQL
+//     tells of endings only,
 //   - after MaxAge at the latest in any case.
 //
 // Whoever else wants the news gets it by Watch, after the copy is gone.

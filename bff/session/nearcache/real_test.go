@@ -33,7 +33,7 @@ func realStores(t *testing.T) map[string]func(t *testing.T) closer {
 		"postgres": func(t *testing.T) closer {
 			p := servers.Postgres(t)
 			s, err := postgres.New(postgres.Config{
-				URL: secret.New(p.URL(servers.PostgresUser, servers.PostgresPassword, "postgres", nil)), Notify: true,
+				URL: secret.New(p.URL(servers.PostgresUser, servers.PostgresPassword, "postgres", nil)),
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -19,7 +19,7 @@ func TestTheDailyUserNeedsLittle(t *testing.T) {
 	w.admin(t, "CREATE USER owner PASSWORD 'owner'", "CREATE USER app PASSWORD 'app'",
 		"CREATE SCHEMA house AUTHORIZATION owner", "GRANT USAGE ON SCHEMA house TO app")
 	query := url.Values{"search_path": {"house"}, "sslmode": {"disable"}}
-	app := open(t, w.URL("app", "app", "postgres", query), func(c *postgres.Config) { c.Notify = true })
+	app := open(t, w.URL("app", "app", "postgres", query))
 
 	err := app.Ping(t.Context())
 	told.WantFailure(t, "Ping without tables", err, session.Record{})

@@ -3,7 +3,7 @@
 //
 // It owns the tables cloakroom_sessions and cloakroom_schema, which it makes on
 // first use or finds made by Schema, the sweeping of what has expired, and the
-// notices by which instances tell each other of a change. It never reads what
+// notices by which instances tell each other of a deletion. It never reads what
 // it keeps. An operation is one round trip, after one to ask a connection that
 // was idle for a second whether it still is one.
 //

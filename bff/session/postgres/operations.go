@@ -62,18 +62,22 @@ func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) 
 // The second half of an update tells a late writer from one whose session is
 // gone. Both halves see the same moment; should the record be deleted while
 // the first waits for its lock, the answer is "changed by another", which it
-// was. Where the %s is counts what was done, and may tell others of it.
+// was.
+//
+// Only a deletion is told to others (see Watch). A server commits transactions
+// with notices one after the other, each with its own flush; updates, of which
+// there are many, must not wait in that line.
 const (
 	updateRecord = `
 		WITH done AS (
 			UPDATE cloakroom_sessions SET version = $3, expires = $4, keys = $5, data = $6
 			WHERE id = $1 AND version = $2 AND expires > now() RETURNING id)
-		SELECT (SELECT %s FROM done) > 0,
+		SELECT EXISTS (SELECT FROM done),
 			EXISTS (SELECT FROM cloakroom_sessions WHERE id = $1 AND expires > now())`
 
 	deleteRecord = `
 		WITH done AS (DELETE FROM cloakroom_sessions WHERE id = $1 RETURNING id)
-		SELECT %s FROM done`
+		SELECT count(pg_notify('` + channel + `', encode(id, 'hex'))::text) FROM done`  // the cast makes a value of void
 )
 
 // Update implements session.Store.
@@ -84,7 +88,7 @@ func (s *Store) Update(ctx context.Context, r session.Record) (session.Version, 
 	version := newVersion()
 	err := s.call(ctx, "update", func(ctx context.Context, conn *pgxpool.Conn) error {
 		var done, live bool
-		err := conn.QueryRow(ctx, s.update,
+		err := conn.QueryRow(ctx, updateRecord,
 			r.ID[:], int64(r.Version), version, r.Expires, bytesOf(r.Keys), nonNil(r.Data),
 		).Scan(&done, &live)
 		switch {
@@ -104,7 +108,7 @@ func (s *Store) Update(ctx context.Context, r session.Record) (session.Version, 
 // Delete implements session.Store.
 func (s *Store) Delete(ctx context.Context, id session.ID) error {
 	return s.call(ctx, "delete", func(ctx context.Context, conn *pgxpool.Conn) error {
-		_, err := conn.Exec(ctx, s.delete, id[:])
+		_, err := conn.Exec(ctx, deleteRecord, id[:])
 		return err
 	})
 }

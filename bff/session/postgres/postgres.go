@@ -31,9 +31,6 @@ type Config struct {
 	// SweepEvery is how often the expired are swept out, by one instance for
 	// all; 0 means a minute.
 	SweepEvery time.Duration
-	// Notify tells every Watch of a change. All instances must agree on it. It
-	// makes the server commit the writes of sessions one after the other.
-	Notify bool
 	// Log gets what goes wrong in the background; nil discards.
 	Log *slog.Logger
 }
@@ -44,9 +41,6 @@ type Store struct {
 	timeout time.Duration
 	every   time.Duration
 	log     *slog.Logger
-
-	notify         bool
-	update, delete string // statements, with a notice or without
 
 	ready     atomic.Bool   // the tables are known to be there
 	migrating chan struct{} // holds whoever looks whether they are
@@ -81,14 +75,8 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.New("postgres: url: the pool's settings do not fit together")
 	}
-	count := "count(*)"
-	if c.Notify {
-		count = countAndNotify
-	}
 	return &Store{
 		pool: pool, timeout: c.Timeout, every: c.SweepEvery, log: c.Log,
-		notify: c.Notify,
-		update: fmt.Sprintf(updateRecord, count), delete: fmt.Sprintf(deleteRecord, count),
 		migrating: make(chan struct{}, 1),
 	}, nil
 }

@@ -82,15 +82,6 @@ func TestStore(t *testing.T) {
 	storetest.RunConcurrent(t, backend)
 }
 
-// TestStoreWithNotices: telling of a change must not change an answer.
-func TestStoreWithNotices(t *testing.T) {
-	t.Parallel()
-	w := start(t)
-	storetest.RunConcurrent(t, storetest.Backend{Open: func(t *testing.T) session.Store {
-		return open(t, w.schema(t), func(c *postgres.Config) { c.Notify = true })
-	}})
-}
-
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,15 +14,11 @@ import (
 // channel carries the IDs of changed records, in hex.
 const channel = "cloakroom_sessions"
 
-// countAndNotify counts and sends a notice of each, if and when the statement
-// commits. The cast makes a value of void.
-const countAndNotify = "count(pg_notify('" + channel + "', encode(id, 'hex'))::text)"
-
 // Between two attempts to connect.
 const leastPause, mostPause = 100 * time.Millisecond, 5 * time.Second
 
-// Watch calls changed for every record that any instance updated or deleted,
-// until ctx ends; records that expired are not told of. After it has connected,
+// Watch calls changed for every record that any instance deleted, until ctx
+// ends; of what was updated, or expired, there is no news. After it has connected,
 // the first time and after every loss of the connection, it calls changed with
 // everything set and no ID: anything may have changed unheard. A server that went
 // silent is noticed within twice Timeout; until then, and until it is back, there
@@ -35,9 +30,6 @@ const leastPause, mostPause = 100 * time.Millisecond, 5 * time.Second
 // The calls come one after the other; a slow one delays the next, and one that
 // hangs fills the server's queue.
 func (s *Store) Watch(ctx context.Context, changed func(id session.ID, everything bool)) error {
-	if !s.notify {
-		return errors.New("postgres: watch: Notify is off, nobody would tell")
-	}
 	pause := leastPause
 	for told := false; ; {
 		heard, err := s.listen(ctx, changed)

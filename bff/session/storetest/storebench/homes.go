@@ -67,8 +67,8 @@ var kinds = []kind{
 	{name: "redis", label: "redis, nothing on disk", open: func(s *stage) home { return openRedis(s).home() }},
 	{name: "redis-near", label: "redis with near cache", open: func(s *stage) home { return near(s, openRedis(s)) }},
 	{name: "memcached", label: "memcached", open: openMemcached},
-	{name: "postgres", label: "postgres", open: func(s *stage) home { return openPostgres(s, false).home() }},
-	{name: "postgres-near", label: "postgres with near cache", open: func(s *stage) home { return near(s, openPostgres(s, true)) }},
+	{name: "postgres", label: "postgres", open: func(s *stage) home { return openPostgres(s).home() }},
+	{name: "postgres-near", label: "postgres with near cache", open: func(s *stage) home { return near(s, openPostgres(s)) }},
 	{name: "mysql", label: "mysql (MariaDB)", open: openMySQL},
 	{name: "mongodb", label: "mongodb (FerretDB on SQLite)", open: openMongoDB, most: 1000},
 	{name: "nats", label: "nats, one outside server, on disk", open: openNATS},
@@ -177,10 +177,10 @@ func openMemcached(s *stage) home {
 	}
 }
 
-func openPostgres(s *stage, notify bool) shared {
+func openPostgres(s *stage) shared {
 	server := servers.Postgres(s)
 	dsn := server.URL(servers.PostgresUser, servers.PostgresPassword, "postgres", url.Values{"sslmode": {"disable"}})
-	store, err := postgres.New(postgres.Config{URL: secret.New(dsn), Timeout: timeout, Notify: notify})
+	store, err := postgres.New(postgres.Config{URL: secret.New(dsn), Timeout: timeout})
 	s.must(err)
 	s.Cleanup(func() { _ = store.Close() })
 	conn, err := pgx.Connect(s.ctx, dsn)
