@@ -65,7 +65,7 @@ func New(c *config.Config, o Options) (*Server, error) {
 	if s.store, err = openStore(c.Session, metrics, o.Log); err != nil {
 		return nil, err
 	}
-	desk, err := newDesk(c, s.store, keys)
+	desk, err := newDesk(c, s.store.Store, keys)
 	if err != nil {
 		return nil, err
 	}
