@@ -2,6 +2,8 @@ package interop_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,9 +24,14 @@ const (
 type resource struct {
 	*httptest.Server
 	world *world
+	// audience is what JWTs must be for (RFC 8707); empty: there are none.
+	audience string
+	// nonce must be in every proof (RFC 9449 §9); empty: it need not.
+	nonce string
 
 	mu   sync.Mutex
 	seen []admission
+	jtis map[string]bool // of proofs
 }
 
 // admission is one call to the API, with what the provider said of its token.
@@ -37,7 +44,7 @@ type admission struct {
 
 func startAPI(t *testing.T, w *world) *resource {
 	t.Helper()
-	a := &resource{world: w}
+	a := &resource{world: w, jtis: map[string]bool{}}
 	a.Server = httptest.NewServer(a)
 	t.Cleanup(a.Close)
 	return a
@@ -46,43 +53,61 @@ func startAPI(t *testing.T, w *world) *resource {
 func (a *resource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	one := admission{Header: r.Header.Clone()}
 	one.Scheme, one.Token, _ = strings.Cut(r.Header.Get("Authorization"), " ")
-	one.Why = a.judge(r, &one)
+	err := a.judge(r, &one)
+	if err != nil {
+		one.Why = err.Error()
+	}
 	a.mu.Lock()
 	a.seen = append(a.seen, one)
 	a.mu.Unlock()
-	if one.Why != "" {
+	switch {
+	case errors.Is(err, errNonce):
+		w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce"`)
+		w.Header().Set("DPoP-Nonce", a.nonce)
+		w.WriteHeader(http.StatusUnauthorized)
+	case err != nil:
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`) // RFC 6750 §3.1
 		w.WriteHeader(http.StatusUnauthorized)
-		return
+	default:
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(shared.OrderPage{
+			Orders: []shared.Order{{ID: "1", Item: hat, Quantity: 1, Created: time.Now().Unix()}}, Limit: shared.DefaultPageLimit, Total: 1,
+		})
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(shared.OrderPage{
-		Orders: []shared.Order{{ID: "1", Item: hat, Quantity: 1, Created: time.Now().Unix()}}, Limit: shared.DefaultPageLimit, Total: 1,
-	})
 }
 
 // hat is the one order there is.
 const hat = "A hat from another house"
 
 // judge returns why not to let a call in.
-func (a *resource) judge(r *http.Request, one *admission) string {
+func (a *resource) judge(r *http.Request, one *admission) (err error) {
 	if len(r.Header.Values("Authorization")) != 1 {
-		return "not exactly one Authorization header"
+		return errors.New("not exactly one Authorization header")
 	}
-	facts, err := a.world.introspect(one.Token)
-	if err != nil {
-		return err.Error()
+	if a.audience != "" {
+		one.Facts, err = a.world.verified(one.Token)
+	} else {
+		one.Facts, err = a.world.introspect(one.Token)
 	}
-	one.Facts = facts
+	facts := one.Facts
 	switch {
-	case facts["active"] != true:
-		return "the provider does not know the token, or not any more"
+	case err != nil:
+		return err
+	case a.audience == "" && facts["active"] != true:
+		return errors.New("the provider does not know the token, or not any more")
+	case a.audience != "" && facts["aud"] != a.audience:
+		return fmt.Errorf("the token is for %v", facts["aud"])
 	case facts["client_id"] != clientID || facts["sub"] != user || facts["iss"] != a.world.IDPOrigin:
-		return "the token is of another client, user or provider"
-	case facts["token_type"] != one.Scheme:
-		return "a token of type " + one.Scheme + " the provider did not make"
+		return errors.New("the token is of another client, user or provider")
 	}
-	return ""
+	bound, _ := facts["cnf"].(map[string]any)
+	switch {
+	case bound == nil && one.Scheme != "Bearer", bound != nil && one.Scheme != "DPoP":
+		return errors.New("the token does not go with " + one.Scheme)
+	case bound != nil:
+		return a.prove(r, one.Token, bound["jkt"])
+	}
+	return nil
 }
 
 // calls lists the calls so far.

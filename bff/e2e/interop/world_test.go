@@ -40,6 +40,7 @@ type options struct {
 	provider map[string]any // what provider.mjs is told
 	config   map[string]any // the section "provider" of our own configuration
 	embedded bool           // our own application is served, else a bare page
+	listens  bool           // the registration names where to tell of sign-outs
 }
 
 // world is one application, one provider and one API, all running.
@@ -72,6 +73,9 @@ func open(t *testing.T, o options) *world {
 		}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       stage.Patience,
+	}
+	if o.listens {
+		o.client = over(map[string]any{"backchannel_logout_uri": w.Origin + shared.PathBackchannel}, o.client)
 	}
 	w.provider = startProvider(t, over(map[string]any{
 		"issuer": w.IDPOrigin,

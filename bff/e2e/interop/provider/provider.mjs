@@ -13,6 +13,9 @@
 //	renewedSeconds  life of one that a refresh token brings; as accessSeconds if none
 //	dpopNonce       whether every DPoP proof must hold a nonce of ours (RFC 9449 §8)
 //	resources       {indicator: scopes} of the APIs that get JWTs (RFC 8707)
+//	fapi            whether the FAPI 2.0 Security Profile's rules hold too
+//	userinfoOnly    whether the claims of profile and email are behind userinfo,
+//	                instead of in the ID token (OIDC Core §5.4): its own default too
 //	strictOffline   refresh tokens only for offline_access, which needs
 //	                prompt=consent (OIDC Core §11): this package's own default
 //
@@ -42,7 +45,7 @@ const provider = new Provider(config.issuer, {
     claims: () => ({ sub, name: `${sub} of another house`, email: `${sub}@example.org`, email_verified: true }),
   }),
   claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
-  conformIdTokenClaims: false, // the claims of the scopes are in the ID token, not behind userinfo only
+  conformIdTokenClaims: config.userinfoOnly === true,
 
   pkce: { required: () => true },
   rotateRefreshToken: true, // one that was used is dead, and using it again ends its grant (RFC 9700 §4.14.2)
@@ -62,6 +65,7 @@ const provider = new Provider(config.issuer, {
     rpInitiatedLogout: { enabled: true },
     backchannelLogout: { enabled: true },
     pushedAuthorizationRequests: { enabled: true },
+    fapi: config.fapi ? { enabled: true, profile: '2.0' } : { enabled: false },
     dPoP: { enabled: true, nonceSecret: crypto.randomBytes(32), requireNonce: () => config.dpopNonce === true },
     resourceIndicators: {
       enabled: true,
