@@ -57,3 +57,19 @@ func (w *world) isOver(t *testing.T, tab *stage.Tab, ticket string) {
 		t.Errorf("the provider was answered %+v", w.provider.told("backchannel.error"))
 	}
 }
+
+// TestTheOpenTabIsTold of a sign-out at the provider, in another tab.
+func TestTheOpenTabIsTold(t *testing.T) {
+	t.Parallel()
+	w := open(t, options{listens: true, client: map[string]any{"backchannel_logout_session_required": true}})
+	tab := w.signIn(t, "")
+	ticket := tab.Cookie(shared.CookieName).Value
+	tab.Eval(`new Promise((yes, no) => {
+		const events = new EventSource("/bff/events");
+		events.onopen = () => yes(), events.onerror = () => no("no events");
+		events.addEventListener("session-ended", () => { window.told = true; events.close(); });
+	})`, nil)
+	w.signOutAtTheProvider(t)
+	tab.Wait("window.told")
+	w.isOver(t, tab, ticket)
+}
