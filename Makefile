@@ -1,6 +1,6 @@
 # What each target needs, it installs or names. Only Go and make are taken for
 # granted; make test also wants a Chromium and the real session stores, and gets
-# them from the system's package manager.
+# them from the system's package manager, and node with npm, which it names.
 
 GO       ?= go
 LISTEN   ?= 127.0.0.1:8080
@@ -9,13 +9,14 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 WASM     := static/web/app.wasm
 WASM_SRC := $(shell find wasm shared -name '*.go' -o -name '*.svg' | grep -v _test.go) go.mod go.sum
 RESULTS  := bin/test
+PROVIDER := bff/e2e/interop/provider
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit e2e bench-stores chromium servers clean
+.PHONY: help run build wasm test check rules unit e2e bench-stores chromium provider servers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -63,7 +64,7 @@ unit: wasm servers ## unit, contract and fuzz-seed tests, on real stores, under 
 	@mkdir -p $(RESULTS)
 	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race ./...
 
-e2e: wasm chromium ## the whole demo in a real browser
+e2e: wasm chromium provider ## the whole demo in a real browser, and a provider of another house
 	@echo "== e2e"
 	@mkdir -p $(RESULTS)
 	@cd bff/e2e && $(GO) run $(GOTESTSUM) --format testname --jsonfile ../../$(RESULTS)/e2e.json -- -count=1 -timeout 10m ./...
@@ -74,6 +75,14 @@ bench-stores: servers ## what a session costs in every store; ONLY=redis,postgre
 
 chromium:
 	@.ci/install chromium:chromium
+
+provider: $(PROVIDER)/node_modules/.package-lock.json
+
+$(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || a === 20 && b >= 12 ? 0 : 1)' && npm --version >/dev/null || \
+		{ echo "the tests against a provider of another house need node 20.12 or later, and npm: install them first"; exit 1; }
+	@echo "installing oidc-provider (npm)"
+	@npm ci --prefix $(PROVIDER) --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 
 servers:
 	@.ci/install redis-server:redis-server memcached:memcached mariadb-server:mariadbd \

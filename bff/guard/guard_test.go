@@ -103,6 +103,7 @@ func TestCall(t *testing.T) {
 func TestPeer(t *testing.T) {
 	checkRows(t, guard.Peer, []row{
 		{"a server", "POST", "", ""},
+		{"a server on Node", "POST", "Accept: */*\nAccept-Language: *\nSec-Fetch-Mode: cors", ""},
 		{"a server that reads", "GET", "", problem.MethodNotAllowed},
 		{"a form of another site", "POST", "Origin: https://evil.example\nSec-Fetch-Site: cross-site\nSec-Fetch-Mode: navigate", problem.CrossOrigin},
 		{"a fetch of our page", "POST", fetchOfOurs + "Origin: " + origin, problem.CrossOrigin},
