@@ -150,8 +150,9 @@ type stage struct {
 	idp                 *idp.Provider
 	upstream            *upstream
 	issued              *issued
-	stop                func()     // begins to drain
-	stopped             chan error // how Run ended, once
+	options             server.Options // but for Log and Version
+	stop                func()         // begins to drain
+	stopped             chan error     // how Run ended, once
 }
 
 const password = "wonderland"
@@ -213,7 +214,9 @@ func open(t testing.TB, scheme, extra string, environ ...string) *stage {
 // run starts the server and reports whether it got its ports.
 func (s *stage) run(t testing.TB, c *config.Config) bool {
 	t.Helper()
-	made, err := server.New(c, server.Options{Log: s.log.logger(), Version: "test"})
+	options := s.options
+	options.Log, options.Version = s.log.logger(), "test"
+	made, err := server.New(c, options)
 	if err != nil {
 		t.Fatal(err)
 	}
