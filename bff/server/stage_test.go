@@ -171,19 +171,24 @@ api:
 spa: {dir: "%[6]s"}
 `
 
-// configure writes the config of a stage whose public address is origin.
+// configure reads the config of a stage whose public address is origin.
 func configure(t testing.TB, origin, addr, admin, issuer string, u *upstream, extra string, environ ...string) *config.Config {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("<!doctype html><title>the application</title>"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := fmt.Sprintf(stageConfig, origin, addr, admin, issuer, u.URL, dir) + extra
+	text := configText(t, origin, addr, admin, issuer, u, extra)
 	c, err := config.Parse("stage", []byte(text), environ)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	return c
+}
+
+func configText(t testing.TB, origin, addr, admin, issuer string, u *upstream, extra string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("<!doctype html><title>the application</title>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(stageConfig, origin, addr, admin, issuer, u.URL, dir) + extra
 }
 
 // open runs a stage until the test ends. extra is appended to its config, and

@@ -1,0 +1,151 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/shared"
+)
+
+// waysOut are all that end a session by its user's will. v is signed in, and so
+// is the same person's other browser.
+var waysOut = []struct {
+	name string
+	end  func(t *testing.T, v, other *visitor)
+}{
+	{"the sign-out", func(t *testing.T, v, _ *visitor) {
+		if got := v.visit(t, v.origin+logoutPath(t, v)); got.StatusCode != http.StatusSeeOther {
+			t.Errorf("sign-out: %d %s", got.StatusCode, got.body)
+		}
+	}},
+	{"from another device", func(t *testing.T, v, other *visitor) { other.mustEnd(t, v.handle(t)) }},
+	{"all other devices", func(t *testing.T, _, other *visitor) { other.mustEnd(t, shared.HandleOthers) }},
+}
+
+// signOutIsSeenEverywhere: whichever instance is told, all know.
+func signOutIsSeenEverywhere(t *testing.T, s shelter, sections []string) {
+	f := openFleetOn(t, s, tokenLife, sections)
+	alice, elsewhere := f.browser(t), f.browser(t)
+	elsewhere.signIn(t, 0)
+	for _, way := range waysOut {
+		for told := range f.instances {
+			ticket := alice.signIn(t, told+1)
+			for i := range f.instances { // where there are copies, each has one
+				alice.on(i).mustBe(t, http.StatusOK)
+			}
+			way.end(t, alice.on(told), elsewhere.on(told))
+			for i, other := range f.instances {
+				f.mustForget(t, other, ticket)
+				elsewhere.on(i).mustBe(t, http.StatusOK)
+			}
+		}
+	}
+	if left := elsewhere.on(0).devices(t); len(left) != 1 || !left[0].Current {
+		t.Errorf("the user has %d sessions left", len(left))
+	}
+	t.Logf("%d ways to sign out, told to each of %d instances, seen by all", len(waysOut), len(f.instances))
+}
+
+// mustForget returns when the instance does not know the ticket: at once, or
+// where it keeps copies as soon as it has heard.
+func (f *fleet) mustForget(t *testing.T, i *instance, ticket string) {
+	t.Helper()
+	for _, path := range []string{shared.PathUser, "/api/orders"} {
+		servers.WaitFor(t, "the sign-out to be seen", func(ctx context.Context) error {
+			got, err := f.ask(ctx, i, http.MethodGet, path, ticket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.StatusCode != http.StatusUnauthorized {
+				if !i.near {
+					t.Fatalf("%s with the ticket of a session that ended: %d", path, got.StatusCode)
+				}
+				return fmt.Errorf("%d", got.StatusCode)
+			}
+			return nil
+		})
+	}
+}
+
+// signOutIsNeverUndone races a sign-out against 32 calls in flight, of which
+// some renew the tokens and some note that their user was there.
+func signOutIsNeverUndone(t *testing.T, s shelter, sections []string) {
+	const life, inFlight = 10 * time.Second, 32
+	rounds := roundsOf(t, s.rounds)
+	f := openFleetOn(t, s, life, sections)
+	alice, elsewhere := f.browser(t), f.browser(t)
+	elsewhere.signIn(t, 0)
+	var tickets []string
+	statuses, began := map[int]int{}, time.Now()
+	for round := range rounds {
+		ticket := alice.signIn(t, round)
+		tickets = append(tickets, ticket)
+		f.clock.advance(life + time.Second) // the token is spent, and half the idle time
+		elsewhere.on(round).mustBe(t, http.StatusOK)
+		way := waysOut[round%len(waysOut)]
+
+		// The sign-out comes after as many answers as the round says.
+		var answered atomic.Int64
+		due, when := make(chan struct{}), int64(round%inFlight)
+		if when == 0 {
+			close(due)
+		}
+		var mu sync.Mutex
+		together(inFlight+1, func(i int) {
+			if i == inFlight {
+				<-due
+				way.end(t, alice.on(round/2), elsewhere.on(round/2))
+				return
+			}
+			path := "/api/orders"
+			if i%4 == 3 {
+				path = shared.PathUser
+			}
+			if i%16 == 8 {
+				f.clock.advance(time.Second) // another touch is due
+			}
+			got, err := f.ask(t.Context(), f.instances[i%len(f.instances)], http.MethodGet, path, ticket)
+			if err != nil {
+				t.Errorf("call: %v", err)
+			} else if got.StatusCode != http.StatusOK && got.StatusCode != http.StatusUnauthorized {
+				t.Errorf("call: %d %s", got.StatusCode, got.body)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				statuses[got.StatusCode]++
+			}
+			if answered.Add(1) == when {
+				close(due)
+			}
+		})
+		for _, i := range f.instances {
+			f.mustForget(t, i, ticket)
+		}
+		if left := elsewhere.on(round).devices(t); len(left) != 1 || !left[0].Current {
+			t.Errorf("the user has %d sessions left", len(left))
+		}
+		if t.Failed() {
+			t.Fatalf("in round %d, %s", round, way.name)
+		}
+	}
+	took := time.Since(began)
+	for _, i := range f.instances { // nothing is under way any more
+		if err := i.stage.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, ticket := range tickets {
+		for _, i := range f.instances {
+			f.mustForget(t, i, ticket)
+		}
+	}
+	t.Logf("%d sign-outs, each racing %d calls on %d instances: answers %v; no session is back; in %v%s",
+		rounds, inFlight, len(f.instances), statuses, took.Round(time.Millisecond), f.repeats())
+}
