@@ -1,7 +1,6 @@
 package server
 
 import (
-	"io"
 	"log/slog"
 
 	"cloakroom/bff/config"
@@ -11,11 +10,7 @@ import (
 
 // OpenStore opens the store of a config as a Server does, with all that stands
 // before it.
-func OpenStore(c config.Session) (session.Store, io.Closer, error) {
+func OpenStore(c config.Session) (store session.Store, close func() error, err error) {
 	made, err := openStore(c, observe.NewMetrics("test"), slog.New(slog.DiscardHandler))
-	return made.Store, closer(made.close), err
+	return made.Store, made.close, err
 }
-
-type closer func() error
-
-func (c closer) Close() error { return c() }

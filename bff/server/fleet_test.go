@@ -437,8 +437,9 @@ type shelter struct {
 	// as many instances as can share it, at most n. more is of the session
 	// section.
 	start func(t *testing.T) (sections func(t *testing.T, n int, more string) []string)
-	// rounds is how many sign-outs the tests take time for.
-	rounds int
+	// rounds and races are how many sign-outs the tests take time for, over
+	// HTTP and without it.
+	rounds, races int
 	// slow: on a machine with other work, 256 calls at once can take it longer
 	// than an instance waits. Then they are made again, and counted.
 	slow bool
@@ -447,37 +448,40 @@ type shelter struct {
 // shelters are all stores whose records are written by compare-and-swap.
 func shelters(t *testing.T) map[string]shelter {
 	all := map[string]shelter{
-		"memory": {rounds: 100, start: func(*testing.T) func(*testing.T, int, string) []string {
+		"memory": {rounds: 100, races: 1000, start: func(*testing.T) func(*testing.T, int, string) []string {
 			return func(_ *testing.T, _ int, more string) []string {
 				return []string{with(sessionSection("memory", "", ""), more)}
 			}
 		}},
-		"mongodb": {rounds: 20, slow: true, start: inOnePlace(func(t *testing.T) string {
+		"mongodb": {rounds: 20, races: 100, slow: true, start: inOnePlace(func(t *testing.T) string {
 			return sessionSection("mongodb", "mongodb://"+servers.FerretDB(t, nil).Addr()+"/cloakroom", "")
 		})},
-		"nats": {rounds: 20, start: inOnePlace(func(t *testing.T) string {
+		"nats": {rounds: 20, races: 100, start: inOnePlace(func(t *testing.T) string {
 			return sessionSection("nats", "nats://"+servers.NATS(t).Addr(), "")
 		})},
-		"nats, embedded": {rounds: 20, slow: true, start: func(*testing.T) func(*testing.T, int, string) []string {
+		"nats, embedded": {rounds: 20, races: 100, slow: true, start: func(*testing.T) func(*testing.T, int, string) []string {
 			return embeddedCluster
 		}},
 	}
 	for _, store := range []string{"file", "sqlite"} {
-		all[store] = shelter{rounds: 20, start: func(*testing.T) func(*testing.T, int, string) []string {
+		all[store] = shelter{rounds: 20, races: 100, start: func(*testing.T) func(*testing.T, int, string) []string {
 			return func(t *testing.T, _ int, more string) []string {
 				return []string{with(sessionSection(store, filepath.Join(t.TempDir(), "sessions"), ""), more)}
 			}
 		}}
 	}
 	for name, start := range sharedStores(t) {
-		rounds := 20
-		if name == "redis" || name == "postgres" {
-			rounds = 100
-		}
-		all[name] = shelter{rounds: rounds, start: inOnePlace(func(t *testing.T) string {
+		made := shelter{rounds: 20, races: 100, start: inOnePlace(func(t *testing.T) string {
 			section, _ := start(t)
 			return section
 		})}
+		switch name {
+		case "redis", "postgres":
+			made.rounds = 100
+		case "memcached":
+			made.races = 1000
+		}
+		all[name] = made
 	}
 	return all
 }
@@ -557,9 +561,10 @@ func TestEveryStoreKeepsTheFleetsPromises(t *testing.T) {
 			t.Run("of many calls one renews", func(t *testing.T) { manyCallsRenewOnce(t, s, sections(t, 4, "")) })
 			t.Run("a sign-out is seen everywhere", func(t *testing.T) { signOutIsSeenEverywhere(t, s, sections(t, 4, "")) })
 			t.Run("a sign-out is never undone", func(t *testing.T) {
-				const lifetimes = "idle_timeout: 20s, absolute_timeout: 720h"
+				const lifetimes = "idle_timeout: 40s, absolute_timeout: 720h"
 				signOutIsNeverUndone(t, s, sections(t, 2, lifetimes))
 			})
+			t.Run("nor without HTTP around it", func(t *testing.T) { managersNeverUndoASignOut(t, s, sections(t, 2, "")) })
 		})
 	}
 }

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -9,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/server"
+	"cloakroom/bff/session"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 	"cloakroom/shared"
 )
@@ -86,7 +90,7 @@ func signOutIsNeverUndone(t *testing.T, s shelter, sections []string) {
 	for round := range rounds {
 		ticket := alice.signIn(t, round)
 		tickets = append(tickets, ticket)
-		f.clock.advance(life + time.Second) // the token is spent, and half the idle time
+		f.clock.advance(life + time.Second) // the token is spent, and a touch is due
 		elsewhere.on(round).mustBe(t, http.StatusOK)
 		way := waysOut[round%len(waysOut)]
 
@@ -107,8 +111,8 @@ func signOutIsNeverUndone(t *testing.T, s shelter, sections []string) {
 			if i%4 == 3 {
 				path = shared.PathUser
 			}
-			if i%16 == 8 {
-				f.clock.advance(time.Second) // another touch is due
+			if i == inFlight/2 {
+				f.clock.advance(2 * time.Second) // another touch is due
 			}
 			got, err := f.ask(t.Context(), f.instances[i%len(f.instances)], http.MethodGet, path, ticket)
 			if err != nil {
@@ -148,4 +152,49 @@ func signOutIsNeverUndone(t *testing.T, s shelter, sections []string) {
 	}
 	t.Logf("%d sign-outs, each racing %d calls on %d instances: answers %v; no session is back; in %v%s",
 		rounds, inFlight, len(f.instances), statuses, took.Round(time.Millisecond), f.repeats())
+}
+
+// managersNeverUndoASignOut is the same race without HTTP around it: more often,
+// and with more writes in flight.
+func managersNeverUndoASignOut(t *testing.T, s shelter, sections []string) {
+	var stores []session.Store
+	for _, section := range sections {
+		stores = append(stores, openStore(t, section))
+	}
+	for _, store := range stores {
+		servers.WaitFor(t, "a store to be ready", func(ctx context.Context) error {
+			_, err := store.Get(ctx, session.ID{})
+			if errors.Is(err, session.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+	}
+	storetest.RunSignOuts(t, roundsOf(t, s.races), stores...)
+}
+
+// openStore opens the store of a section, as an instance does.
+func openStore(t *testing.T, section string) session.Store {
+	t.Helper()
+	c := configure(t, "http://app.localhost:8080", "127.0.0.1:8080", "127.0.0.1:9090", "http://127.0.0.1:1", newUpstream(t), section)
+	store, closeStore, err := server.OpenStore(c.Session)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if runner, ok := store.(session.Runner); ok {
+			_ = runner.Run(ctx)
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		if err := closeStore(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
 }
