@@ -64,7 +64,7 @@ func (f *fleet) mustForget(t *testing.T, i *instance, ticket string) {
 		servers.WaitFor(t, "the sign-out to be seen", func(ctx context.Context) error {
 			got, err := f.ask(ctx, i, http.MethodGet, path, ticket)
 			if err != nil {
-				t.Fatal(err)
+				return err
 			}
 			if got.StatusCode != http.StatusUnauthorized {
 				if !i.near {
