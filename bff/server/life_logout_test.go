@@ -33,8 +33,8 @@ var waysOut = []struct {
 }
 
 // signOutIsSeenEverywhere: whichever instance is told, all know.
-func signOutIsSeenEverywhere(t *testing.T, s shelter, sections []string) {
-	f := openFleetOn(t, s, tokenLife, sections)
+func signOutIsSeenEverywhere(t *testing.T, sections []string) {
+	f := openFleet(t, tokenLife, sections...)
 	alice, elsewhere := f.browser(t), f.browser(t)
 	elsewhere.signIn(t, 0)
 	for _, way := range waysOut {
@@ -79,10 +79,9 @@ func (f *fleet) mustForget(t *testing.T, i *instance, ticket string) {
 
 // signOutIsNeverUndone races a sign-out against 32 calls in flight, of which
 // some renew the tokens and some note that their user was there.
-func signOutIsNeverUndone(t *testing.T, s shelter, sections []string) {
+func signOutIsNeverUndone(t *testing.T, rounds int, sections []string) {
 	const life, inFlight = 10 * time.Second, 32
-	rounds := roundsOf(t, s.rounds)
-	f := openFleetOn(t, s, life, sections)
+	f := openFleet(t, life, sections...)
 	alice, elsewhere := f.browser(t), f.browser(t)
 	elsewhere.signIn(t, 0)
 	var tickets []string
@@ -151,12 +150,12 @@ func signOutIsNeverUndone(t *testing.T, s shelter, sections []string) {
 		}
 	}
 	t.Logf("%d sign-outs, each racing %d calls on %d instances: answers %v; no session is back; in %v%s",
-		rounds, inFlight, len(f.instances), statuses, took.Round(time.Millisecond), f.repeats())
+		rounds, inFlight, len(f.instances), statuses, took.Round(time.Millisecond), f.repeats(t))
 }
 
 // managersNeverUndoASignOut is the same race without HTTP around it: more often,
 // and with more writes in flight.
-func managersNeverUndoASignOut(t *testing.T, s shelter, sections []string) {
+func managersNeverUndoASignOut(t *testing.T, rounds int, sections []string) {
 	var stores []session.Store
 	for _, section := range sections {
 		stores = append(stores, openStore(t, section))
@@ -170,7 +169,7 @@ func managersNeverUndoASignOut(t *testing.T, s shelter, sections []string) {
 			return err
 		})
 	}
-	storetest.RunSignOuts(t, roundsOf(t, s.races), stores...)
+	storetest.RunSignOuts(t, rounds, stores...)
 }
 
 // openStore opens the store of a section, as an instance does.

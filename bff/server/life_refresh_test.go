@@ -20,11 +20,10 @@ const calls = 256
 
 // manyCallsRenewOnce: the access token has just expired, and a page with many
 // widgets wakes up in front of a balancer.
-func manyCallsRenewOnce(t *testing.T, s shelter, sections []string) {
-	f := openFleetOn(t, s, tokenLife, sections)
+func manyCallsRenewOnce(t *testing.T, each int, sections []string) {
+	f := openFleet(t, tokenLife, sections...)
 	ticket := f.browser(t).signIn(t, 0)
 	first := f.mint.last(shared.TokenRefresh)
-	each := calls / len(f.instances)
 	const rounds = 20
 	began, answered := time.Now(), 0
 	for round := range rounds {
@@ -38,7 +37,7 @@ func manyCallsRenewOnce(t *testing.T, s shelter, sections []string) {
 		}
 	}
 	t.Logf("%d rounds of %d calls on each of %d instances: %d answers of 200, %d token requests, in %v%s",
-		rounds, each, len(f.instances), answered, f.idp.Requests(idp.GrantRefresh), time.Since(began).Round(time.Millisecond), f.repeats())
+		rounds, each, len(f.instances), answered, f.idp.Requests(idp.GrantRefresh), time.Since(began).Round(time.Millisecond), f.repeats(t))
 
 	// A second request of any round would have been the end of it.
 	if status := f.replay(t, first); status != http.StatusBadRequest || len(f.idp.Families()) != 0 {
@@ -201,6 +200,7 @@ func theStoreIsKilled(t *testing.T, f *fleet, store outage, ticket string) {
 			once.Do(store.Kill)
 		}
 	})
+	f.callers.hurried.Store(true)
 	meanwhile := f.rush(t.Context(), ticket, 64, f.instances...)
 	if meanwhile.status[http.StatusServiceUnavailable] != calls || meanwhile.cookies != 0 {
 		t.Errorf("while the store is away: %v, %d touch the cookie", meanwhile, meanwhile.cookies)
