@@ -86,7 +86,7 @@ func (r *signOutRace) run(round int) {
 	}
 	ticket, err := r.on(round).Create(t.Context(), user)
 	if err != nil {
-		r.unanswered.Add(1)
+		r.miss(err)
 		return
 	}
 	r.now.Add(int64(2 * time.Minute)) // Lifetimes keep LastSeen to the minute
@@ -160,7 +160,7 @@ func (r *signOutRace) call(i int, ticket session.Ticket) {
 	case errors.Is(err, session.ErrConflict): // after many attempts
 		r.gaveUp.Add(1)
 	case err != nil:
-		r.unanswered.Add(1)
+		r.miss(err)
 	}
 }
 
@@ -172,7 +172,7 @@ func (r *signOutRace) again(ask func() error) error {
 		if err == nil || errors.Is(err, session.ErrNotFound) || attempt == attempts {
 			return err
 		}
-		r.unanswered.Add(1)
+		r.miss(err)
 		select {
 		case <-r.t.Context().Done():
 			return err
@@ -205,6 +205,13 @@ func (r *signOutRace) renew(i int, ticket session.Ticket) error {
 	})
 	r.count(err)
 	return err
+}
+
+// miss counts what had no answer.
+func (r *signOutRace) miss(err error) {
+	if r.unanswered.Add(1) == 1 {
+		r.t.Logf("without an answer: %v", err)
+	}
 }
 
 func (r *signOutRace) count(err error) {
