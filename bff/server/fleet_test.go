@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,7 +84,8 @@ type fleet struct {
 	mint      *mint
 	upstream  *upstream
 	instances []*instance
-	callers   callers // what they do when told to come again
+	told      atomic.Int64 // which instance the provider's back channel reaches
+	callers   callers      // what they do when told to come again
 
 	mu      sync.Mutex
 	bearers map[string]map[string]int // what each rush showed the upstream, and how often
@@ -112,7 +112,9 @@ func openFleet(t *testing.T, life time.Duration, sections ...string) *fleet {
 		Clients: []idp.Client{{
 			ID: "app", Secret: secret.New("not-a-secret-of-anybody"),
 			RedirectURIs: []string{f.origin + shared.PathCallback}, PostLogoutRedirectURIs: []string{f.origin + shared.PathSignedOut},
+			BackChannelLogoutURI: f.origin + shared.PathBackchannel,
 		}},
+		HTTPClient:          &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: f.dialTold}, Timeout: patience},
 		AccessTokenLifetime: life, Now: f.clock.now, OnIssue: f.mint.issue,
 	})
 	for _, section := range sections {
@@ -297,6 +299,11 @@ func (f *fleet) failures() map[string]int {
 		}
 	}
 	return said
+}
+
+// dialTold reaches the instance that the back channel's turn is at.
+func (f *fleet) dialTold(ctx context.Context, network, target string) (net.Conn, error) {
+	return f.dial(f.instances[int(f.told.Load())%len(f.instances)].addr)(ctx, network, target)
 }
 
 // waitReady returns when the instance has its store and its provider.
@@ -584,14 +591,4 @@ func TestEveryStoreKeepsTheFleetsPromises(t *testing.T) {
 			t.Run("nor without HTTP around it", func(t *testing.T) { managersNeverUndoASignOut(t, roundsOf(t, s.races), sections(t, 2, "")) })
 		})
 	}
-}
-
-// logoutPath is the link that signs the visitor out.
-func logoutPath(t *testing.T, v *visitor) string {
-	t.Helper()
-	link := logoutLink(t, v)
-	if u, err := url.Parse(link); err != nil || u.Path != shared.PathLogout {
-		t.Fatalf("the way out is %q", link)
-	}
-	return link
 }

@@ -5,31 +5,48 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"cloakroom/bff/demo/idp"
 	"cloakroom/bff/server"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/storetest"
 	"cloakroom/bff/session/storetest/servers"
 	"cloakroom/shared"
+	"cloakroom/shared/problem"
 )
 
-// waysOut are all that end a session by its user's will. v is signed in, and so
-// is the same person's other browser.
+// waysOut are all that end a session of v, as told to one instance. other is
+// the same person's other browser.
 var waysOut = []struct {
 	name string
-	end  func(t *testing.T, v, other *visitor)
+	end  func(t *testing.T, f *fleet, told int, v, other browser)
 }{
-	{"the sign-out", func(t *testing.T, v, _ *visitor) {
-		if got := v.visit(t, v.origin+logoutPath(t, v)); got.StatusCode != http.StatusSeeOther {
+	{"the sign-out", func(t *testing.T, f *fleet, told int, v, _ browser) {
+		if got := v.on(told).visit(t, f.origin+logoutLink(t, v.on(told))); got.StatusCode != http.StatusSeeOther {
 			t.Errorf("sign-out: %d %s", got.StatusCode, got.body)
 		}
 	}},
-	{"from another device", func(t *testing.T, v, other *visitor) { other.mustEnd(t, v.handle(t)) }},
-	{"all other devices", func(t *testing.T, _, other *visitor) { other.mustEnd(t, shared.HandleOthers) }},
+	{"from another device", func(t *testing.T, _ *fleet, told int, v, other browser) {
+		other.on(told).mustEnd(t, v.on(told).handle(t))
+	}},
+	{"all other devices", func(t *testing.T, _ *fleet, told int, _, other browser) {
+		other.on(told).mustEnd(t, shared.HandleOthers)
+	}},
+	{"the provider's back channel", func(t *testing.T, f *fleet, told int, v, _ browser) {
+		link, err := url.Parse(logoutLink(t, v.on(told)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.told.Store(int64(told))
+		if err := f.idp.EndSession(t.Context(), link.Query().Get(shared.ParamSID)); err != nil {
+			t.Error(err)
+		}
+	}},
 }
 
 // signOutIsSeenEverywhere: whichever instance is told, all know.
@@ -43,7 +60,7 @@ func signOutIsSeenEverywhere(t *testing.T, sections []string) {
 			for i := range f.instances { // where there are copies, each has one
 				alice.on(i).mustBe(t, http.StatusOK)
 			}
-			way.end(t, alice.on(told), elsewhere.on(told))
+			way.end(t, f, told, alice, elsewhere)
 			for i, other := range f.instances {
 				f.mustForget(t, other, ticket)
 				elsewhere.on(i).mustBe(t, http.StatusOK)
@@ -53,7 +70,22 @@ func signOutIsSeenEverywhere(t *testing.T, sections []string) {
 	if left := elsewhere.on(0).devices(t); len(left) != 1 || !left[0].Current {
 		t.Errorf("the user has %d sessions left", len(left))
 	}
+	for _, i := range f.instances { // what one has used, none takes again
+		if got := f.tell(t, i, f.mint.last(idp.KindLogout)); got.code() != problem.LogoutTokenReplayed {
+			t.Errorf("a logout token that was used: %d %s", got.StatusCode, got.body)
+		}
+	}
 	t.Logf("%d ways to sign out, told to each of %d instances, seen by all", len(waysOut), len(f.instances))
+}
+
+// tell sends an instance a logout token, as the provider does.
+func (f *fleet) tell(t *testing.T, i *instance, token string) answer {
+	t.Helper()
+	response, err := i.calls.PostForm(f.origin+shared.PathBackchannel, url.Values{"logout_token": {token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(t, response)
 }
 
 // mustForget returns when the instance does not know the ticket: at once, or
@@ -103,7 +135,7 @@ func signOutIsNeverUndone(t *testing.T, rounds int, sections []string) {
 		together(inFlight+1, func(i int) {
 			if i == inFlight {
 				<-due
-				way.end(t, alice.on(round/2), elsewhere.on(round/2))
+				way.end(t, f, round/len(waysOut), alice, elsewhere)
 				return
 			}
 			path := "/api/orders"
