@@ -10,8 +10,7 @@ import (
 	"cloakroom/shared/problem"
 )
 
-// maxSkew is how far the clocks of two instances may be apart. A lease that ran
-// out longer ago than that needs no watching: its holder is gone.
+// maxSkew is how far the clocks of two instances may be apart.
 const maxSkew = time.Minute
 
 // watch is what one who waits has seen of another's lease. Whether it stands
@@ -22,12 +21,13 @@ type watch struct {
 }
 
 // abandoned takes the lease as it is now, and reports whether its holder is
-// gone.
-func (w *watch) abandoned(l session.Lease, now time.Time, length time.Duration) bool {
+// gone. A lease that ran out so long ago that its holder could not even be
+// waiting for the store to take its result needs no watching.
+func (w *watch) abandoned(l session.Lease, now time.Time, c *Config) bool {
 	if w.since.IsZero() || l.Holder != w.lease.Holder || l.Beat != w.lease.Beat {
 		w.lease, w.since = l, now
 	}
-	return now.Sub(w.since) >= length || now.Sub(l.Until) >= maxSkew
+	return now.Sub(w.since) >= c.Lease || now.Sub(l.Until) >= c.Rescue+maxSkew
 }
 
 // turn is the right to make the one token request of a session.
@@ -48,7 +48,7 @@ func (r *Refresher) take(ctx context.Context, t session.Ticket, need Need) (sess
 			if usable = r.config.judge(s, need, now) == fresh; usable { // another was quicker
 				return session.ErrUnchanged
 			}
-			if s.Lease.Holder != "" && !others.abandoned(s.Lease, now, r.config.Lease) {
+			if s.Lease.Holder != "" && !others.abandoned(s.Lease, now, &r.config) {
 				return session.ErrUnchanged
 			}
 			s.Lease = session.Lease{Holder: holder, Until: now.Add(r.config.Lease)}

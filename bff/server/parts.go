@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"cloakroom/bff/config"
 	"cloakroom/bff/proxy"
@@ -38,9 +39,9 @@ func ringKeys(keys []config.Key) []session.RingKey {
 	return ring
 }
 
-func newDesk(c *config.Config, store session.Store, keys *session.KeyRing, ended func(session.ID)) (session.Desk, error) {
+func newDesk(c *config.Config, store session.Store, keys *session.KeyRing, ended func(session.ID), now func() time.Time) (session.Desk, error) {
 	sessions, err := session.New(store, session.Config{
-		Keys: keys, Ended: ended, Lifetimes: session.Lifetimes{Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteTimeout},
+		Keys: keys, Ended: ended, Lifetimes: session.Lifetimes{Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteTimeout}, Now: now,
 	})
 	if err != nil {
 		return session.Desk{}, fmt.Errorf("server: %w", err)
@@ -71,7 +72,7 @@ func providerConfig(c *config.Config, o Options, dial dialFunc) rp.Config {
 		PAR: p.PAR, DPoP: p.DPoP, UserInfo: p.UserInfo, IDTokenAlg: p.IDTokenAlg,
 		RedirectURL: c.Origin() + shared.PathCallback, PostLogoutURL: c.Origin() + shared.PathSignedOut,
 		InsecureHTTP: c.InsecureHTTP, Timeout: cmp.Or(o.ProviderTimeout, p.Timeout),
-		HTTPClient: &http.Client{Transport: providerTransport(dial)}, Log: o.Log,
+		HTTPClient: &http.Client{Transport: providerTransport(dial)}, Log: o.Log, Now: o.Now,
 	}
 	for _, route := range c.API {
 		if route.Resource != "" {

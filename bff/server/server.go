@@ -31,6 +31,8 @@ type Options struct {
 	// ProviderTimeout bounds each call to the provider, whatever the config
 	// says; 0 means that it says so.
 	ProviderTimeout time.Duration
+	// Now is the clock of sessions and tokens; nil means time.Now.
+	Now func() time.Time
 }
 
 // Server is one BFF, ready to run.
@@ -72,7 +74,7 @@ func New(c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	desk, err := newDesk(c, s.store.Store, keys, s.hub.Ended)
+	desk, err := newDesk(c, s.store.Store, keys, s.hub.Ended, o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +82,13 @@ func New(c *config.Config, o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	provider := relyingParty{s.rp}
-	s.refresh, err = refresh.New(refresh.Config{Sessions: desk.Sessions, Provider: provider, Observe: metrics.Refresh, Log: o.Log})
+	s.refresh, err = refresh.New(refresh.Config{Sessions: desk.Sessions, Provider: provider, Observe: metrics.Refresh, Log: o.Log, Now: o.Now})
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	endpoints, err := login.New(login.Config{
 		Desk: desk, Provider: provider, Logouts: provider, Keys: keys, Events: s.hub, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
+		Now:     o.Now,
 		Address: func(r *http.Request) netip.Addr { return proxy.ClientAddr(r, c.TrustedProxies) },
 	})
 	if err != nil {

@@ -150,8 +150,9 @@ type stage struct {
 	idp                 *idp.Provider
 	upstream            *upstream
 	issued              *issued
-	stop                func()     // begins to drain
-	stopped             chan error // how Run ended, once
+	options             server.Options // but for Log and Version
+	stop                func()         // begins to drain
+	stopped             chan error     // how Run ended, once
 }
 
 const password = "wonderland"
@@ -170,19 +171,24 @@ api:
 spa: {dir: "%[6]s"}
 `
 
-// configure writes the config of a stage whose public address is origin.
+// configure reads the config of a stage whose public address is origin.
 func configure(t testing.TB, origin, addr, admin, issuer string, u *upstream, extra string, environ ...string) *config.Config {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("<!doctype html><title>the application</title>"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := fmt.Sprintf(stageConfig, origin, addr, admin, issuer, u.URL, dir) + extra
+	text := configText(t, origin, addr, admin, issuer, u, extra)
 	c, err := config.Parse("stage", []byte(text), environ)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	return c
+}
+
+func configText(t testing.TB, origin, addr, admin, issuer string, u *upstream, extra string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "index.html"), []byte("<!doctype html><title>the application</title>"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(stageConfig, origin, addr, admin, issuer, u.URL, dir) + extra
 }
 
 // open runs a stage until the test ends. extra is appended to its config, and
@@ -213,7 +219,9 @@ func open(t testing.TB, scheme, extra string, environ ...string) *stage {
 // run starts the server and reports whether it got its ports.
 func (s *stage) run(t testing.TB, c *config.Config) bool {
 	t.Helper()
-	made, err := server.New(c, server.Options{Log: s.log.logger(), Version: "test"})
+	options := s.options
+	options.Log, options.Version = s.log.logger(), "test"
+	made, err := server.New(c, options)
 	if err != nil {
 		t.Fatal(err)
 	}

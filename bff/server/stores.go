@@ -30,9 +30,11 @@ type remote interface {
 	Close() error
 }
 
-// home is where sessions live, and what the server has to do for it.
+// home is where sessions live, and what the server has to do for it. It is no
+// Store itself: what else the Store can do, such as to be searched, would be
+// lost on the way.
 type home struct {
-	session.Store
+	Store session.Store
 	// watch tells of changes (nearcache.Watcher); nil when the store does not.
 	watch func(ctx context.Context, changed func(id session.ID, all bool)) error
 	// poll is how often a session that somebody waits for is looked at.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 )
 
@@ -93,6 +94,23 @@ var ErrUnchanged = errors.New("session: unchanged")
 // maxAttempts bounds how often Update starts anew when others keep writing.
 const maxAttempts = 32
 
+// pause lets a writer whose attempt came too late wait its turn. The first few
+// go on at once. A store of several copies refuses every write while another's
+// is on its way to them, and all that time answers with the state before.
+func pause(ctx context.Context, attempt int) error {
+	if attempt < 3 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(rand.N(min(time.Millisecond<<(attempt-2), 50*time.Millisecond)))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
 // Update applies change to the session of t and keeps the result, unless
 // another write came first: then it reads again and applies change to that.
 // So change may run several times; it must alter what it is given and do
@@ -100,7 +118,7 @@ const maxAttempts = 32
 //
 // A session that ended meanwhile is ErrNotFound, and stays ended.
 func (m *Manager) Update(ctx context.Context, t Ticket, change func(*Session) error) (Session, error) {
-	for range maxAttempts {
+	for attempt := range maxAttempts {
 		s, version, err := m.load(ctx, t)
 		if err != nil {
 			return Session{}, err
@@ -119,6 +137,9 @@ func (m *Manager) Update(ctx context.Context, t Ticket, change func(*Session) er
 		case err == nil:
 			return s, nil
 		case !errors.Is(err, ErrConflict):
+			return Session{}, fmt.Errorf("session: update: %w", err)
+		}
+		if err := pause(ctx, attempt); err != nil {
 			return Session{}, fmt.Errorf("session: update: %w", err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -349,6 +350,46 @@ func TestUpdatesAtOnceAreAllKept(t *testing.T) {
 	if s, _ := h.Load(t.Context(), ticket); s.Refreshes != alice.Refreshes+8 {
 		t.Errorf("%d refreshes, want %d", s.Refreshes, alice.Refreshes+8)
 	}
+}
+
+// busyStore refuses every write for a while, as one of several copies does that
+// still hands on another's.
+type busyStore struct {
+	*memory.Store
+	until time.Time
+}
+
+func (b busyStore) Update(ctx context.Context, r session.Record) (session.Version, error) {
+	if time.Now().Before(b.until) {
+		return 0, session.ErrConflict
+	}
+	return b.Store.Update(ctx, r)
+}
+
+func TestAnUpdateWaitsItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys := session.EphemeralKeyRing()
+		h := newHouse(t, keys)
+		ticket, err := h.Create(t.Context(), alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		busy, err := session.New(busyStore{h.store, time.Now().Add(200 * time.Millisecond)}, session.Config{
+			Keys: keys, Lifetimes: h.Lifetimes(), Now: func() time.Time { return h.now },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		change := func(s *session.Session) error { s.Refreshes++; return nil }
+		hurried, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := busy.Update(hurried, ticket, change); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Update for a caller that leaves = %v", err)
+		}
+		if s, err := busy.Update(t.Context(), ticket, change); err != nil || s.Refreshes != alice.Refreshes+1 {
+			t.Errorf("Update = %d, %v", s.Refreshes, err)
+		}
+	})
 }
 
 func TestLogoutWinsOverAnUpdateInFlight(t *testing.T) {

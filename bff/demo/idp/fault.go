@@ -64,11 +64,17 @@ func Faults() []Fault { return slices.Sorted(maps.Keys(effects)) }
 // SetFault makes the provider misbehave from now on, until the next call.
 // FaultNone mends it. Every call lets go of what FaultTokenSlow holds. It
 // panics on a fault that does not exist.
-func (p *Provider) SetFault(f Fault) {
+func (p *Provider) SetFault(f Fault) { p.setFault(f, -1) }
+
+// SetFaultTimes is SetFault for the next n token requests; the one after them
+// finds the provider mended.
+func (p *Provider) SetFaultTimes(f Fault, n int) { p.setFault(f, n) }
+
+func (p *Provider) setFault(f Fault, n int) {
 	if _, ok := effects[f]; !ok && f != FaultNone {
 		panic("idp: unknown fault " + string(f))
 	}
-	p.gate.set(f)
+	p.gate.set(f, n)
 }
 
 // effect is what a fault does at each place that asks. One of the fields is set.

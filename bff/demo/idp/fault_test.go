@@ -212,6 +212,21 @@ func TestASlowTokenEndpointWaitsForItsRelease(t *testing.T) {
 	}
 }
 
+func TestAFaultMayEndByItself(t *testing.T) {
+	p := newParty(t)
+	token := p.alice().Refresh
+	p.SetFaultTimes(idp.FaultTokenError, 2)
+	p.jwks() // no token request
+	for range 2 {
+		if got := p.post("/oauth/token", refreshForm(token)); got.Status != http.StatusInternalServerError {
+			t.Errorf("while it lasts: %d %s", got.Status, got.Body)
+		}
+	}
+	if got := p.post("/oauth/token", refreshForm(token)); got.Status != http.StatusOK {
+		t.Errorf("afterwards: %d %s", got.Status, got.Body)
+	}
+}
+
 func TestAFaultLeavesAccessTokensAlone(t *testing.T) {
 	p := newParty(t)
 	p.SetFault(idp.FaultIDTokenSignature)

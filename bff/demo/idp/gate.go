@@ -12,21 +12,36 @@ import (
 type gate struct {
 	mu      sync.Mutex
 	fault   Fault
+	left    int           // token requests until it is over; negative: it stays
 	release chan struct{} // closed when the fault changes
 	held    int
 	changed chan struct{} // closed and replaced when held changes
 }
 
 func newGate() *gate {
-	return &gate{release: make(chan struct{}), changed: make(chan struct{})}
+	return &gate{left: -1, release: make(chan struct{}), changed: make(chan struct{})}
 }
 
-func (g *gate) set(f Fault) {
+// set makes a fault begin, for the next n token requests or, when n is
+// negative, until the next call.
+func (g *gate) set(f Fault, n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.fault = f
+	g.fault, g.left = f, n
 	close(g.release)
 	g.release = make(chan struct{})
+}
+
+// token counts a token request against the fault's bound.
+func (g *gate) token() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.left > 0:
+		g.left--
+	case g.left == 0:
+		g.fault, g.left = FaultNone, -1
+	}
 }
 
 func (g *gate) effect() effect {
@@ -83,6 +98,7 @@ func (g *gate) handler(p *Provider, next http.Handler) http.Handler {
 				return
 			}
 			p.counts.add(r.PostForm.Get("grant_type"))
+			g.token()
 		}
 		if wire := g.effect().wire; wire != nil {
 			wire(p, w, r, next)

@@ -1,0 +1,16 @@
+package server
+
+import (
+	"log/slog"
+
+	"cloakroom/bff/config"
+	"cloakroom/bff/observe"
+	"cloakroom/bff/session"
+)
+
+// OpenStore opens the store of a config as a Server does, with all that stands
+// before it.
+func OpenStore(c config.Session) (store session.Store, close func() error, err error) {
+	made, err := openStore(c, observe.NewMetrics("test"), slog.New(slog.DiscardHandler))
+	return made.Store, made.close, err
+}
