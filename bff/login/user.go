@@ -92,7 +92,7 @@ func tokenFacts(tokens *session.Tokens) []shared.TokenFacts {
 		facts = append(facts, fact)
 	}
 	add(shared.TokenAccess, tokens.Access, tokens.AccessExpires)
-	add(shared.TokenRefresh, tokens.Refresh, time.Time{})
+	add(shared.TokenRefresh, tokens.Refresh, tokens.RefreshExpires)
 	add(shared.TokenID, tokens.ID, time.Time{})
 	return facts
 }
