@@ -148,7 +148,10 @@ func TestACrashedHolderCostsTheLease(t *testing.T) {
 		f.lines[0].cut.Store(true) // and it can say nothing more
 
 		began, dead := time.Now(), f.instances[0]
-		f.instances, f.delay = f.instances[1:], 0
+		f.instances = f.instances[1:]
+		f.mu.Lock()
+		f.delay = 0
+		f.mu.Unlock()
 		got := f.callEverywhere(t, 8)
 		if got["access for refresh-2"] != 16 {
 			t.Errorf("answers %v", got)

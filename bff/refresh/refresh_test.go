@@ -280,9 +280,11 @@ func TestAProviderThatIsDown(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if b.requests != 1 {
+		b.mu.Lock()
+		if b.requests != 1 { // it is tried again, and not by these calls
 			t.Errorf("%d requests to a provider that just failed", b.requests)
 		}
+		b.mu.Unlock()
 		time.Sleep(8 * time.Second)
 		if _, err := b.call(t.Context()); err != nil {
 			t.Errorf("in the token's last seconds: %v", err)
@@ -294,7 +296,9 @@ func TestAProviderThatIsDown(t *testing.T) {
 		if _, err := b.sessions.Load(t.Context(), b.ticket); err != nil {
 			t.Errorf("the session must survive: %v", err)
 		}
+		b.mu.Lock()
 		b.fail = nil
+		b.mu.Unlock()
 		if got, err := b.call(t.Context()); err != nil || got == "access for refresh-0" {
 			t.Errorf("when the provider is back: %q, %v", got, err)
 		}
