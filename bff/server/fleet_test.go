@@ -553,17 +553,17 @@ func embeddedCluster(t *testing.T, _ int, more string) []string {
 	return sections
 }
 
-// roundsOf is how often a test that races does it: CLOAKROOM_ROUNDS, or what
+// roundsOf is how often a test that races does it: SIGN_OUT_ROUNDS, or what
 // it takes time for otherwise.
 func roundsOf(t *testing.T, otherwise int) int {
 	t.Helper()
-	text := os.Getenv("CLOAKROOM_ROUNDS")
+	text := os.Getenv("SIGN_OUT_ROUNDS")
 	if text == "" {
 		return otherwise
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		t.Fatalf("CLOAKROOM_ROUNDS is %q", text)
+		t.Fatalf("SIGN_OUT_ROUNDS is %q", text)
 	}
 	return n
 }
