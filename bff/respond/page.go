@@ -39,6 +39,7 @@ var advice = map[problem.Code]string{
 	problem.ProviderError:       providerAdvice,
 	problem.ProviderIssuer:      providerAdvice,
 	problem.TokenResponse:       providerAdvice,
+	problem.TokenUnavailable:    providerAdvice,
 	problem.IDTokenMalformed:    providerAdvice,
 	problem.IDTokenAlgorithm:    providerAdvice,
 	problem.IDTokenSignature:    providerAdvice,
@@ -54,7 +55,7 @@ var advice = map[problem.Code]string{
 var retryable = map[problem.Code]bool{
 	problem.LoginCrossSite: true, problem.LoginStateInvalid: true, problem.LoginExpired: true, problem.LoginDenied: true, problem.LoginTooWeak: true, problem.LoginNotSilent: true,
 	problem.ProviderUnavailable: true, problem.ProviderTimeout: true, problem.ProviderError: true,
-	problem.ProviderIssuer: true, problem.TokenResponse: true,
+	problem.ProviderIssuer: true, problem.TokenResponse: true, problem.TokenUnavailable: true,
 	problem.IDTokenMalformed: true, problem.IDTokenAlgorithm: true, problem.IDTokenSignature: true, problem.IDTokenIssuer: true,
 	problem.IDTokenAudience: true, problem.IDTokenExpired: true, problem.IDTokenNonce: true, problem.IDTokenClaims: true, problem.UserInfoInvalid: true,
 	problem.SessionRequired: true, problem.SessionEnded: true,

@@ -80,13 +80,14 @@ func (p *Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 
 // log writes the cause: as an error when the fault is ours, a warning when it
 // is another server's, and for debugging only when it is the caller's, who can
-// send bad requests as often as they like.
+// send bad requests, and leave, as often as they like.
 func (p *Responder) log(r *http.Request, d problem.Details, err error) {
 	if p.Log == nil {
 		return
 	}
 	level := slog.LevelDebug
 	switch {
+	case r.Context().Err() != nil: // the caller left, and whatever failed failed for that
 	case d.Code == problem.Internal:
 		level = slog.LevelError
 	case d.Status >= 500:

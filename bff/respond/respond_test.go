@@ -2,6 +2,7 @@ package respond_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -169,5 +170,25 @@ func TestTheStyleSheetIsServed(t *testing.T) {
 	}
 	if w.Header().Get("Content-Type") != "text/css; charset=utf-8" || !strings.Contains(w.Body.String(), "h1") {
 		t.Errorf("%v %s", w.Header(), w.Body)
+	}
+}
+
+// TestACallerWhoLeftIsNoFailure: whatever failed when they left is nobody's
+// fault, and anyone can leave as often as they like.
+func TestACallerWhoLeftIsNoFailure(t *testing.T) {
+	var log bytes.Buffer
+	p := &respond.Responder{Log: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	r := httptest.NewRequest(http.MethodGet, "/api/orders", nil)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, c := range []struct {
+		ctx  context.Context
+		want string
+	}{{t.Context(), `"level":"ERROR"`}, {gone, `"level":"DEBUG"`}} {
+		log.Reset()
+		p.Error(httptest.NewRecorder(), r.WithContext(c.ctx), context.Canceled)
+		if !strings.Contains(log.String(), c.want) {
+			t.Errorf("want %s: %s", c.want, log.String())
+		}
 	}
 }

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -168,8 +169,9 @@ func theCallersLeave(t *testing.T, f *fleet, ticket string) {
 		t.Errorf("of the calls that left: %v", cut)
 	}
 	servers.WaitFor(t, "the instance to notice", func(context.Context) error {
-		if n := strings.Count(f.instances[0].stage.log.String(), `"msg":"request","method":"GET","route":"/api/"`); n != 64 {
-			return fmt.Errorf("%d calls have ended", n)
+		// How many of the calls had arrived when all were cut, nobody knows.
+		if !strings.Contains(f.instances[0].stage.log.String(), `"msg":"request","method":"GET","route":"/api/"`) {
+			return errors.New("no call has ended")
 		}
 		return nil
 	})
