@@ -115,15 +115,16 @@ func (d *decoder) checkSession(s *Session) {
 // is its store's business.
 func (d *decoder) checkStore(s *Session) {
 	switch {
-	case s.Store == StoreMemory && !s.URL.Empty():
-		d.fail("session.url", "is not for store memory")
+	case (s.Store == StoreMemory || s.Store == StoreCookie) && !s.URL.Empty():
+		d.fail("session.url", "is not for store "+s.Store)
 	case s.Store == StoreNATS && s.URL.Empty() == (s.Cluster.Listen == ""):
 		d.fail("session.url", "or session.cluster.listen is required for store nats, and not both")
-	case s.Store != StoreMemory && s.Store != StoreNATS && s.URL.Empty():
+	case s.Store != StoreMemory && s.Store != StoreCookie && s.Store != StoreNATS && s.URL.Empty():
 		d.fail("session.url", "is required for store "+s.Store)
 	case s.Store != StoreNATS && s.Cluster.Listen != "":
 		d.fail("session.cluster.listen", "is for store nats")
 	}
+	d.checkCookies(s)
 	if !d.ok("session.near_cache", "session.near_cache.size", "session.near_cache.max_age") || s.NearCache.Size == 0 {
 		return
 	}
@@ -134,6 +135,32 @@ func (d *decoder) checkStore(s *Session) {
 		d.fail("session.near_cache.size", "must be at least 1MiB, or 0")
 	case s.NearCache.MaxAge <= 0 || s.NearCache.MaxAge > maxCopyAge:
 		d.fail("session.near_cache.max_age", "must be more than 0 and at most 1m")
+	}
+}
+
+// The least and most that the cookies of a session may take, in bytes: one
+// cookie, and what leaves room in a request's header for everything else.
+const minCookieBytes, maxCookieBytes = 1 << 10, 24 << 10
+
+// checkCookies checks what belongs to store cookie.
+func (d *decoder) checkCookies(s *Session) {
+	sealed := s.Store == StoreCookie
+	switch {
+	case sealed && s.CookieFormat == "jws" && !s.InsecureReadableTokens:
+		d.fail("session.cookie_format", "jws would show the tokens to whoever reads the cookie: choose another, or set session.insecure_readable_tokens")
+	case sealed && d.ok("session.cookie_max_bytes") && (s.CookieMaxBytes < minCookieBytes || s.CookieMaxBytes > maxCookieBytes):
+		d.fail("session.cookie_max_bytes", "must be from 1KiB to 24KiB")
+	}
+	if !d.ok("session.denylist", "session.denylist.store") {
+		return
+	}
+	switch {
+	case s.Denylist.Store == StoreNone && !s.Denylist.URL.Empty():
+		d.fail("session.denylist.store", "is required beside url")
+	case s.Denylist.Store != StoreNone && !sealed:
+		d.fail("session.denylist.store", "is for store cookie")
+	case s.Denylist.Store != StoreNone && s.Denylist.URL.Empty():
+		d.fail("session.denylist.url", "is required beside store")
 	}
 }
 

@@ -14,8 +14,7 @@ import (
 //
 // The tags are the schema: key is the YAML name, default its value when absent
 // (a list as YAML), required refuses absence and emptiness, oneof lists the
-// values, later lists keys or values that this version refuses by name, and
-// doc is the meaning in the reference table.
+// values, and doc is the meaning in the reference table.
 type Config struct {
 	// PublicURL is the origin the browser sees: scheme and host, lower-case,
 	// without the scheme's own port. Cookies, the redirect URI and the Host
@@ -44,7 +43,7 @@ type Config struct {
 	Provider Provider `key:"provider"`
 
 	// Session says where sessions live and for how long.
-	Session Session `key:"session" later:"cookie_format"`
+	Session Session `key:"session"`
 
 	// API is the route table. What it does not list is not proxied.
 	API []Route `key:"api" default:"[]" doc:"Route table of the proxy. What is not listed is not proxied; the longest path wins."`
@@ -120,10 +119,19 @@ const (
 // Session says where sessions live and for how long.
 type Session struct {
 	// Store is one of the Store constants.
-	Store string `key:"store" default:"memory" oneof:"memory file redis memcached postgres mysql sqlite nats mongodb" later:"cookie" doc:"Where session records are kept."`
+	Store string `key:"store" default:"memory" oneof:"memory file redis memcached postgres mysql sqlite nats mongodb cookie" doc:"Where session records are kept; cookie: in the browser itself."`
 	// URL is the DSN of the store, or the path of its file; empty for
-	// StoreMemory. It may hold a password.
-	URL secret.String `key:"url" default:"" doc:"DSN of the store, or the path of its file; each store's package says which forms it takes. Not for memory."`
+	// StoreMemory and StoreCookie. It may hold a password.
+	URL secret.String `key:"url" default:"" doc:"DSN of the store, or the path of its file; each store's package says which forms it takes. Not for memory or cookie."`
+	// CookieFormat is how StoreCookie seals a session.
+	CookieFormat string `key:"cookie_format" default:"jwe" oneof:"securecookie jws jwe nested" doc:"Store cookie: how a session is sealed. jws is signed only, and readable."`
+	// CookieMaxBytes bounds the cookies of a session, names and values; from
+	// 1 KiB to 24 KiB.
+	CookieMaxBytes int64 `key:"cookie_max_bytes" default:"12KiB" doc:"Store cookie: most that the cookies of a session may take, names included; who signs in with more is refused. What stands in front must take requests that long."`
+	// Denylist is where the instances note which sessions have ended.
+	Denylist Denylist `key:"denylist"`
+	// InsecureReadableTokens lets CookieFormat be jws.
+	InsecureReadableTokens bool `key:"insecure_readable_tokens" default:"false" doc:"Permits cookie_format jws: whoever reads the cookie reads the tokens."`
 	// NearCache is a local copy in front of a shared store.
 	NearCache NearCache `key:"near_cache"`
 	// Cluster is for StoreNATS without URL.
@@ -148,6 +156,15 @@ type NearCache struct {
 	// MaxAge is how long a copy may answer without asking, and so how long a
 	// sign-out elsewhere may go unseen here if no push tells of it.
 	MaxAge time.Duration `key:"max_age" default:"2s" doc:"How old a copy may become: the longest that a sign-out on another instance can go unseen on this one."`
+}
+
+// Denylist is a store that the instances share, for StoreCookie: of sessions that
+// ended it keeps that they did, and nothing of what was in them.
+type Denylist struct {
+	// Store is StoreNone or one of the shared Store constants.
+	Store string `key:"store" default:"none" oneof:"none redis memcached postgres mysql nats mongodb" doc:"Store cookie: where it is noted which sessions have ended, so that no instance takes their cookies any more. none: only the instance that ended one knows."`
+	// URL is its DSN.
+	URL secret.String `key:"url" default:"" doc:"DSN of the denylist's store."`
 }
 
 // Cluster lets the instances share their memory: each runs a NATS server, and
@@ -180,12 +197,14 @@ const (
 	StoreSQLite    = "sqlite"    // a SQLite file on this machine
 	StoreNATS      = "nats"      // a NATS cluster, or the instances themselves
 	StoreMongoDB   = "mongodb"   // MongoDB, or what speaks its protocol
+	StoreCookie    = "cookie"    // the browser itself
+	StoreNone      = "none"      // of a Denylist
 )
 
 // SharedStore reports whether several instances can share the store.
 func (s Session) SharedStore() bool {
 	switch s.Store {
-	case StoreMemory, StoreFile, StoreSQLite:
+	case StoreMemory, StoreFile, StoreSQLite, StoreCookie:
 		return false
 	}
 	return true
@@ -257,12 +276,18 @@ const (
 func (c *Config) Origin() string { return c.PublicURL.Scheme + "://" + c.PublicURL.Host }
 
 // Warnings says, one sentence each, what is weaker than it should be: every
-// insecure_* key that is on, and a missing key ring. They are logged at every
-// start.
+// insecure_* key that is on, a missing key ring or denylist. They are logged at
+// every start.
 func (c *Config) Warnings() []string {
 	var warnings []string
 	if c.InsecureHTTP {
 		warnings = append(warnings, "insecure_http is on: cookies and tokens may travel in clear")
+	}
+	if c.Session.InsecureReadableTokens {
+		warnings = append(warnings, "session.insecure_readable_tokens is on: whoever reads a session's cookie reads its tokens")
+	}
+	if c.Session.Store == StoreCookie && c.Session.Denylist.Store == StoreNone {
+		warnings = append(warnings, "session.denylist is none: the cookie of a session that ended is taken by every instance that did not see it end")
 	}
 	if len(c.Session.Keys) == 0 {
 		warnings = append(warnings, "session.keys is empty: a key is made at start and every session ends at restart")

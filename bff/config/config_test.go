@@ -112,7 +112,7 @@ func TestAFileIsReadIntoTypes(t *testing.T) {
 			Resource: []string{}, PAR: config.PARAuto, Timeout: 15 * time.Second,
 		},
 		Session: config.Session{
-			Store: config.StoreMemory, NearCache: config.NearCache{MaxAge: 2 * time.Second}, Cluster: config.Cluster{Peers: []string{}}, MaxBytes: 64 << 20, IdleTimeout: 15 * time.Minute, AbsoluteTimeout: 8 * time.Hour,
+			Store: config.StoreMemory, CookieFormat: "jwe", CookieMaxBytes: 12 << 10, Denylist: config.Denylist{Store: config.StoreNone}, NearCache: config.NearCache{MaxAge: 2 * time.Second}, Cluster: config.Cluster{Peers: []string{}}, MaxBytes: 64 << 20, IdleTimeout: 15 * time.Minute, AbsoluteTimeout: 8 * time.Hour,
 			Keys: []config.Key{{ID: "k-1", Secret: secret.New("0123456789abcdef0123456789abcdef")}},
 		},
 		API: []config.Route{{
@@ -144,7 +144,7 @@ func TestWhatIsLeftOutHasItsDefault(t *testing.T) {
 			Resource: []string{}, PAR: config.PARAuto, Timeout: 15 * time.Second,
 		},
 		Session: config.Session{
-			Store: config.StoreMemory, NearCache: config.NearCache{MaxAge: 2 * time.Second}, Cluster: config.Cluster{Peers: []string{}}, MaxBytes: 256 << 20, IdleTimeout: 30 * time.Minute, AbsoluteTimeout: 12 * time.Hour,
+			Store: config.StoreMemory, CookieFormat: "jwe", CookieMaxBytes: 12 << 10, Denylist: config.Denylist{Store: config.StoreNone}, NearCache: config.NearCache{MaxAge: 2 * time.Second}, Cluster: config.Cluster{Peers: []string{}}, MaxBytes: 256 << 20, IdleTimeout: 30 * time.Minute, AbsoluteTimeout: 12 * time.Hour,
 			Keys: []config.Key{},
 		},
 		API: []config.Route{{

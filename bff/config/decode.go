@@ -70,7 +70,7 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, f field, path string) {
 		d.fail(path, notMapping)
 		return
 	default:
-		d.keys(n, fields, f.later, path, given)
+		d.keys(n, fields, path, given)
 	}
 	for _, child := range fields {
 		if child.isSecret() {
@@ -82,7 +82,7 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, f field, path string) {
 }
 
 // keys sorts a mapping into given and refuses what the section does not take.
-func (d *decoder) keys(n *yaml.Node, fields []field, later []string, path string, given map[string]*yaml.Node) {
+func (d *decoder) keys(n *yaml.Node, fields []field, path string, given map[string]*yaml.Node) {
 	known := names(fields)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -91,8 +91,6 @@ func (d *decoder) keys(n *yaml.Node, fields []field, later []string, path string
 		case slices.Contains(known, key.Value):
 			d.places[join(path, key.Value)] = d.at(key)
 			given[key.Value] = value
-		case slices.Contains(later, key.Value):
-			d.add(d.at(key), join(path, key.Value), "is not supported by this version")
 		case speakable(key.Value):
 			d.add(d.at(key), join(path, key.Value), "is not a key"+suggest(key.Value, known, path))
 		default:

@@ -41,19 +41,6 @@ func variables(section reflect.Type, path []string) []variable {
 	return all
 }
 
-// laterVariables are the names of what this version refuses.
-func laterVariables() []string {
-	var all []string
-	for _, f := range fieldsOf(configType) {
-		if f.isSection() {
-			for _, key := range f.later {
-				all = append(all, variableName([]string{f.key, key}))
-			}
-		}
-	}
-	return all
-}
-
 // settings splits environ into the variables with our prefix. As in os/exec,
 // the last of two with one name counts.
 func settings(environ []string) map[string]string {
@@ -72,20 +59,15 @@ func refuseUnknown(r *report, set map[string]string) {
 	for _, v := range variables(configType, nil) {
 		known = append(known, v.name)
 	}
-	later := laterVariables()
 	for name := range set {
-		refused := slices.ContainsFunc(later, func(l string) bool { return name == l || strings.HasPrefix(name, l+"_") })
-		switch {
-		case slices.Contains(known, name):
-		case refused:
-			r.add(place{source: name}, "", "is not supported by this version")
-		default:
-			message := "is not a variable of the configuration"
-			if guess, ok := nearest(name, known); ok {
-				message += "; did you mean " + guess + "?"
-			}
-			r.add(place{source: name}, "", message)
+		if slices.Contains(known, name) {
+			continue
 		}
+		message := "is not a variable of the configuration"
+		if guess, ok := nearest(name, known); ok {
+			message += "; did you mean " + guess + "?"
+		}
+		r.add(place{source: name}, "", message)
 	}
 }
 

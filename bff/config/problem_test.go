@@ -20,7 +20,7 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 	const duration = "must be a duration with its unit, as 30s, 15m or 12h"
 	const cidr = "must be a CIDR, as 10.0.0.0/8; a single address takes /32 or /128"
 	const origin = "must be an origin: scheme and host, with nothing after them"
-	const stores = "memory, file, redis, memcached, postgres, mysql, sqlite, nats, mongodb"
+	const stores = "memory, file, redis, memcached, postgres, mysql, sqlite, nats, mongodb, cookie"
 	const size = "must be a number of bytes, plain or with KiB, MiB or GiB"
 	certificate, privateKey := certificatePair(t)
 	for _, row := range []struct{ name, old, new, want string }{
@@ -92,7 +92,6 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"a scope is twice", "[openid, orders]", "[openid, openid]", ":10: provider.scopes[1]: is listed twice"},
 		{"a scope has a space", "[openid, orders]", "[openid, a b]", ":10: provider.scopes[1]: must be printable ASCII without space, quote or backslash (RFC 6749 §3.3)"},
 
-		{"store is for later", "store: memory", "store: cookie", ":12: session.store: cookie is not supported by this version; supported: " + stores},
 		{"store is unknown", "store: memory", "store: magic", ":12: session.store: must be one of: " + stores},
 		{"store redis has no url", "store: memory", "store: redis", ":11: session.url: is required for store redis"},
 		{"store memory has a url", "store: memory", "url: x", ":12: session.url: is not for store memory"},
@@ -110,7 +109,15 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"idle_timeout is zero", "15m", "0s", ":14: session.idle_timeout: must be longer than zero"},
 		{"idle_timeout is tiny", "15m", "1ms", ":14: session.idle_timeout: must be at least 1s"},
 		{"idle_timeout outlives absolute_timeout", "15m", "9h", ":14: session.idle_timeout: must not be longer than session.absolute_timeout"},
-		{"cookie_format is for later", "store: memory", "cookie_format: jwe", ":12: session.cookie_format: is not supported by this version"},
+		{"store cookie has a url", "store: memory", "store: cookie\n  url: x", ":13: session.url: is not for store cookie"},
+		{"cookie_format is unknown", "store: memory", "store: cookie\n  cookie_format: jwt", ":13: session.cookie_format: must be one of: securecookie, jws, jwe, nested"},
+		{"cookie_format shows the tokens", "store: memory", "store: cookie\n  cookie_format: jws", ":13: session.cookie_format: jws would show the tokens to whoever reads the cookie: choose another, or set session.insecure_readable_tokens"},
+		{"cookie_max_bytes is small", "store: memory", "store: cookie\n  cookie_max_bytes: 1000", ":13: session.cookie_max_bytes: must be from 1KiB to 24KiB"},
+		{"cookie_max_bytes is large", "store: memory", "store: cookie\n  cookie_max_bytes: 25KiB", ":13: session.cookie_max_bytes: must be from 1KiB to 24KiB"},
+		{"a denylist for memory", "store: memory", "denylist: {store: redis, url: 'redis://h'}", ":12: session.denylist.store: is for store cookie"},
+		{"a denylist without a url", "store: memory", "store: cookie\n  denylist: {store: redis}", ":13: session.denylist.url: is required beside store"},
+		{"a denylist without a store", "store: memory", "store: cookie\n  denylist: {url: 'redis://h'}", ":13: session.denylist.store: is required beside url"},
+		{"a denylist in memory", "store: memory", "store: cookie\n  denylist: {store: memory}", ":13: session.denylist.store: must be one of: none, redis, memcached, postgres, mysql, nats, mongodb"},
 		{"a key has no id", "id: k-1, ", "", ":17: session.keys[0].id: is required"},
 		{"a key's id has capitals", "id: k-1", "id: K-1", ":17: session.keys[0].id: must be 1 to 32 of a-z, 0-9 and hyphen"},
 		{"a key's id is too long", "id: k-1", "id: " + strings.Repeat("k", 33), ":17: session.keys[0].id: must be 1 to 32 of a-z, 0-9 and hyphen"},
@@ -227,7 +234,7 @@ provider:
   issuer: http://idp.example.com
   par: always
 session:
-  store: cookie
+  store: cloud
   idle_timeout: never
   keys: [{secret: c2hvcnQ=}]
 api:
@@ -248,7 +255,7 @@ api:
 		file + ":4: provider.client_secret: is required, or client_secret_file",
 		file + ":5: provider.issuer: must be https; plain http is for localhost and loopback addresses, unless insecure_http is on",
 		file + ":6: provider.par: must be one of: auto, require, off",
-		file + ":8: session.store: cookie is not supported by this version; supported: memory, file, redis, memcached, postgres, mysql, sqlite, nats, mongodb",
+		file + ":8: session.store: must be one of: memory, file, redis, memcached, postgres, mysql, sqlite, nats, mongodb, cookie",
 		file + ":9: session.idle_timeout: must be a duration with its unit, as 30s, 15m or 12h",
 		file + ":10: session.keys[0].id: is required",
 		file + ":10: session.keys[0].secret: must stand for at least 32 bytes",

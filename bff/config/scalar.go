@@ -48,11 +48,8 @@ func parseScalar(text string, v reflect.Value, f field) string {
 }
 
 func checkOneof(text string, f field) string {
-	switch {
-	case len(f.oneof) == 0 || slices.Contains(f.oneof, text):
+	if len(f.oneof) == 0 || slices.Contains(f.oneof, text) {
 		return ""
-	case slices.Contains(f.later, text):
-		return text + " is not supported by this version; supported: " + strings.Join(f.oneof, ", ")
 	}
 	return "must be one of: " + strings.Join(f.oneof, ", ")
 }

@@ -24,7 +24,6 @@ type field struct {
 	fallback string // the default; hasDefault tells "" from none
 	doc      string
 	oneof    []string
-	later    []string // keys of the section, or values of the field, that this version refuses
 
 	hasDefault, required bool
 }
@@ -50,7 +49,7 @@ func fieldsOf(section reflect.Type) []field {
 		fields = append(fields, field{
 			index: i, typ: sf.Type, key: sf.Tag.Get("key"), doc: sf.Tag.Get("doc"),
 			fallback: fallback, hasDefault: hasDefault, required: sf.Tag.Get("required") == "true",
-			oneof: strings.Fields(sf.Tag.Get("oneof")), later: strings.Fields(sf.Tag.Get("later")),
+			oneof: strings.Fields(sf.Tag.Get("oneof")),
 		})
 	}
 	return fields

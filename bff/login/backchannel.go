@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"cloakroom/bff/session"
 	"cloakroom/shared/problem"
 )
 
@@ -27,11 +28,9 @@ type LogoutVerifier interface {
 // A logout token is a JWT of a few claims.
 const maxBackchannelBody = 64 << 10
 
-// The facts that every instance must know about sign-outs at the provider.
-const (
-	factLogoutToken = "logout token" // issuer, jti: it was used
-	factEndedSID    = "ended sid"    // issuer, sid: what is signed in under it is not
-)
+// factLogoutToken is the fact that a logout token, named by issuer and jti, was
+// used.
+const factLogoutToken = "logout token"
 
 // Backchannel ends the sessions that the provider says are over:
 // POST /bff/backchannel with a logout_token (Back-Channel Logout §2.5 to §2.8).
@@ -84,8 +83,11 @@ func logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 // endAtProvider does what a verified token says. The token counts as used once
 // its work is done: one that met a store that is down may come again.
 func (e *Endpoints) endAtProvider(ctx context.Context, token LogoutToken) (ended int, err error) {
-	sessions := e.config.Desk.Sessions
-	used, err := sessions.Noted(ctx, factLogoutToken, token.Issuer, token.ID)
+	sessions, notes := e.config.Desk.Sessions, e.config.Desk.Board()
+	if token.SID == "" && e.config.Desk.Scattered {
+		return 0, problem.New(problem.LogoutTokenInvalid, nil).WithDetail("sessions can be ended here by sid only")
+	}
+	used, err := notes.Noted(ctx, factLogoutToken, token.Issuer, token.ID)
 	if err != nil {
 		return 0, problem.New(problem.StoreUnavailable, err)
 	}
@@ -95,7 +97,7 @@ func (e *Endpoints) endAtProvider(ctx context.Context, token LogoutToken) (ended
 	if token.SID != "" {
 		// A sign-in under this sid may be under way. It looks for this fact when
 		// its session is made, so that one of the two sees the other.
-		_, err = sessions.Note(ctx, e.config.Now().Add(transactionLife), factEndedSID, token.Issuer, token.SID)
+		_, err = notes.Note(ctx, e.config.Now().Add(transactionLife), session.FactEndedSID, token.Issuer, token.SID)
 		if err == nil {
 			ended, err = sessions.EndSID(ctx, token.Issuer, token.SID)
 		}
@@ -103,7 +105,7 @@ func (e *Endpoints) endAtProvider(ctx context.Context, token LogoutToken) (ended
 		ended, err = sessions.EndSubject(ctx, token.Issuer, token.Subject)
 	}
 	if err == nil {
-		_, err = sessions.Note(ctx, token.Expires.Add(logoutTokenSlack), factLogoutToken, token.Issuer, token.ID)
+		_, err = notes.Note(ctx, token.Expires.Add(logoutTokenSlack), factLogoutToken, token.Issuer, token.ID)
 	}
 	if err != nil {
 		return ended, problem.New(problem.StoreUnavailable, fmt.Errorf("login: backchannel: %w", err))

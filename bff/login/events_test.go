@@ -247,7 +247,7 @@ func TestWhatATabHears(t *testing.T) {
 		go func() { _ = hub.Run(ctx) }()
 		cookie := session.Cookie{Name: shared.CookieName}
 		endpoints, err := login.New(login.Config{
-			Desk: session.Desk{Cookie: cookie, Sessions: sessions}, Provider: &provider{}, Logouts: &provider{}, Keys: keys, Events: hub,
+			Desk: session.Desk{Browser: cookie, Sessions: sessions}, Cookie: cookie, Provider: &provider{}, Logouts: &provider{}, Keys: keys, Events: hub,
 		})
 		if err != nil {
 			t.Fatal(err)

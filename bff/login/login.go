@@ -49,7 +49,10 @@ type Provider interface {
 
 // Config of the endpoints.
 type Config struct {
-	Desk     session.Desk
+	Desk session.Desk
+	// Cookie says how the cookies of a sign-in under way travel; their names
+	// begin with its.
+	Cookie   session.Cookie
 	Provider Provider
 	Logouts  LogoutVerifier
 	Keys     *session.KeyRing
@@ -77,7 +80,7 @@ type Endpoints struct {
 
 // New checks the config.
 func New(c Config) (*Endpoints, error) {
-	if c.Desk.Sessions == nil || c.Desk.Cookie.Name == "" || c.Provider == nil || c.Logouts == nil || c.Keys == nil || c.Events == nil {
+	if c.Desk.Sessions == nil || c.Desk.Browser == nil || c.Cookie.Name == "" || c.Provider == nil || c.Logouts == nil || c.Keys == nil || c.Events == nil {
 		return nil, errors.New("login: a desk, a provider, keys and events are needed")
 	}
 	if c.Address == nil {
@@ -92,7 +95,7 @@ func New(c Config) (*Endpoints, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Endpoints{config: c, transactions: newTransactions(c.Keys, c.Desk.Cookie, c.Now), signedOut: newSealedText(c.Keys, "signed-out")}, nil
+	return &Endpoints{config: c, transactions: newTransactions(c.Keys, c.Cookie, c.Now), signedOut: newSealedText(c.Keys, "signed-out")}, nil
 }
 
 // Login starts a sign-in: GET /bff/login?returnUrl=/path&prompt=&max_age=&acr_values=.
@@ -114,7 +117,7 @@ func (e *Endpoints) Login(w http.ResponseWriter, r *http.Request) error {
 	}
 	// This navigation still carries the Strict cookie; the callback, which
 	// comes from the provider's site, will not.
-	old, _ := e.config.Desk.Cookie.Read(r)
+	old, _ := e.config.Desk.Browser.Ticket(r)
 	if err := e.transactions.open(w, r, pending, returnURL, old); err != nil {
 		return err
 	}
@@ -164,26 +167,34 @@ func (e *Endpoints) callback(w http.ResponseWriter, r *http.Request) error {
 	ticket, err := e.config.Desk.Sessions.Create(ctx, s) // a new ID at every sign-in (session fixation, RFC 6265 §8.4)
 	if err != nil {
 		e.revoke(ctx, s.Tokens)
-		if errors.Is(err, session.ErrTooLarge) {
-			return problem.New(problem.SessionTooLarge, err)
-		}
-		return problem.New(problem.StoreUnavailable, err)
+		return notKept(err)
 	}
 	if err := e.stillSignedIn(ctx, ticket, s); err != nil {
 		return err
 	}
 	e.retire(ctx, tx.Old)
 	e.config.Log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.String("session", ticket.ID().Fingerprint()))
-	e.config.Desk.Cookie.Write(w, ticket)
+	if err := e.config.Desk.Browser.Give(w, r, ticket); err != nil {
+		e.revokeAll(ctx, s)
+		return errors.Join(notKept(err), e.config.Desk.Sessions.Delete(ctx, ticket))
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, tx.ReturnURL, http.StatusSeeOther)
 	return nil
 }
 
+// notKept names why a new session has no home.
+func notKept(err error) error {
+	if errors.Is(err, session.ErrTooLarge) {
+		return problem.New(problem.SessionTooLarge, err)
+	}
+	return problem.New(problem.StoreUnavailable, err)
+}
+
 // stillSignedIn ends a session whose user was signed out at the provider while
 // it was being made.
 func (e *Endpoints) stillSignedIn(ctx context.Context, ticket session.Ticket, s session.Session) error {
-	over, err := e.config.Desk.Sessions.Noted(ctx, factEndedSID, s.Issuer, s.SID)
+	over, err := e.config.Desk.Board().Noted(ctx, session.FactEndedSID, s.Issuer, s.SID)
 	if !over && err == nil {
 		return nil
 	}

@@ -127,7 +127,8 @@ func newVisitor(t *testing.T) *visitor {
 		t.Fatal(err)
 	}
 	endpoints, err := login.New(login.Config{
-		Desk:     session.Desk{Cookie: session.Cookie{Name: shared.CookieName}, Sessions: sessions},
+		Desk:     session.Desk{Browser: session.Cookie{Name: shared.CookieName}, Sessions: sessions},
+		Cookie:   session.Cookie{Name: shared.CookieName},
 		Provider: v.provider, Logouts: v.provider, Keys: keys, Events: v.hub, StoreName: "memory", Now: now,
 		Address: func(*http.Request) netip.Addr { return netip.MustParseAddr("203.0.113.77") },
 	})

@@ -72,6 +72,6 @@ func (e *Endpoints) SignedOut(w http.ResponseWriter, r *http.Request) error {
 // (https://www.w3.org/TR/clear-site-data/#grammardef-cookies).
 func (e *Endpoints) clear(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
-	e.config.Desk.Cookie.Clear(w)
+	e.config.Desk.Browser.Take(w, r)
 	e.transactions.clear(w, r)
 }

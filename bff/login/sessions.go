@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"cloakroom/bff/guard"
@@ -23,9 +24,9 @@ func (e *Endpoints) Sessions(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, err := e.config.Desk.Sessions.OfSubject(r.Context(), s.Issuer, s.Subject)
+	list, err := e.listed(r.Context(), ticket, s)
 	if err != nil {
-		return problem.New(problem.StoreUnavailable, err)
+		return err
 	}
 	devices := make([]shared.Device, 0, len(list))
 	for _, l := range list {
@@ -35,6 +36,18 @@ func (e *Endpoints) Sessions(w http.ResponseWriter, r *http.Request) error {
 		})
 	}
 	return writeJSON(w, devices)
+}
+
+// listed are the sessions of a user, as far as they can be found.
+func (e *Endpoints) listed(ctx context.Context, ticket session.Ticket, s session.Session) ([]session.Listing, error) {
+	list, err := e.config.Desk.Sessions.OfSubject(ctx, s.Issuer, s.Subject)
+	if err != nil {
+		return nil, problem.New(problem.StoreUnavailable, err)
+	}
+	if e.config.Desk.Scattered { // the others are those that happened to come by here
+		list = slices.DeleteFunc(list, func(l session.Listing) bool { return l.ID != ticket.ID() })
+	}
+	return list, nil
 }
 
 // EndSession ends one of the user's sessions, or all but this one:
@@ -47,9 +60,9 @@ func (e *Endpoints) EndSession(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, err := e.config.Desk.Sessions.OfSubject(r.Context(), s.Issuer, s.Subject)
+	list, err := e.listed(r.Context(), ticket, s)
 	if err != nil {
-		return problem.New(problem.StoreUnavailable, err)
+		return err
 	}
 	handle := r.PathValue("handle")
 	chosen := list[:0]

@@ -34,6 +34,9 @@ func (e *Endpoints) User(w http.ResponseWriter, r *http.Request) error {
 			return session.Problem(err)
 		}
 	}
+	if err := e.config.Desk.Browser.Settle(w, r, ticket, &s); err != nil {
+		return session.Problem(err)
+	}
 	claims, err := e.claims(ticket, &s)
 	if err != nil {
 		return err

@@ -57,6 +57,10 @@ type Config struct {
 	// Rescue is how long a result is offered to a store that does not take it;
 	// 0 means 2m.
 	Rescue time.Duration
+	// Together makes a call that begins a renewal wait for it even while the
+	// token lasts: for browsers that keep their session themselves, and must be
+	// given the new one with an answer.
+	Together bool
 	// Observe is told every outcome: "renewed", "shared" (another instance's
 	// result), "dead", "failed", "ended".
 	Observe func(outcome string)
@@ -113,7 +117,7 @@ func (r *Refresher) Fresh(ctx context.Context, t session.Ticket, s session.Sessi
 		return s, nil
 	}
 	flight := r.start(ctx, t, need, s.Refreshes)
-	if state == ageing {
+	if state == ageing && !r.config.Together {
 		return s, nil
 	}
 	select {

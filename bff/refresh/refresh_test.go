@@ -161,6 +161,20 @@ func TestWhenATokenIsRenewed(t *testing.T) {
 	}
 }
 
+func TestACallWaitsForTheRenewalItsBrowserMustBeGiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 10*time.Second)
+		together, err := refresh.New(refresh.Config{Sessions: b.sessions, Provider: b.provider, Together: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Refresher, b.delay = together, time.Second
+		if got, err := b.call(t.Context()); err != nil || got != "access for refresh-1" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
 func TestManyCallsMakeOneRequestAndShareItsResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, -time.Second)

@@ -90,7 +90,7 @@ var _ proxy.TokenSource = tokenSource{}
 
 // Token implements proxy.TokenSource. A session that has ended does not take
 // its cookie along: this answer may arrive after the one that set a new one.
-func (t tokenSource) Token(_ http.ResponseWriter, r *http.Request, want proxy.Want) (proxy.Grant, error) {
+func (t tokenSource) Token(w http.ResponseWriter, r *http.Request, want proxy.Want) (proxy.Grant, error) {
 	ticket, s, err := t.desk.Admit(r)
 	if err != nil {
 		return proxy.Grant{}, err
@@ -99,6 +99,9 @@ func (t tokenSource) Token(_ http.ResponseWriter, r *http.Request, want proxy.Wa
 		return proxy.Grant{}, err
 	}
 	if err := t.desk.Sessions.Touch(r.Context(), ticket, &s); err != nil {
+		return proxy.Grant{}, session.Problem(err)
+	}
+	if err := t.desk.Browser.Settle(w, r, ticket, &s); err != nil {
 		return proxy.Grant{}, session.Problem(err)
 	}
 	held, _ := s.Grant(want.Resource, want.Scopes) // Fresh saw to it

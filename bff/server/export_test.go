@@ -11,6 +11,6 @@ import (
 // OpenStore opens the store of a config as a Server does, with all that stands
 // before it.
 func OpenStore(c config.Session) (store session.Store, close func() error, err error) {
-	made, err := openStore(c, observe.NewMetrics("test"), slog.New(slog.DiscardHandler))
+	made, err := openStore(c, session.EphemeralKeyRing(), observe.NewMetrics("test"), slog.New(slog.DiscardHandler), nil)
 	return made.Store, made.close, err
 }

@@ -39,14 +39,20 @@ func ringKeys(keys []config.Key) []session.RingKey {
 	return ring
 }
 
-func newDesk(c *config.Config, store session.Store, keys *session.KeyRing, ended func(session.ID), now func() time.Time) (session.Desk, error) {
-	sessions, err := session.New(store, session.Config{
-		Keys: keys, Ended: ended, Lifetimes: session.Lifetimes{Idle: c.Session.IdleTimeout, Absolute: c.Session.AbsoluteTimeout}, Now: now,
-	})
+func newDesk(c *config.Config, h home, keys *session.KeyRing, ended func(session.ID), now func() time.Time) (session.Desk, error) {
+	sessions, err := session.New(h.Store, session.Config{Keys: keys, Ended: ended, Lifetimes: lifetimes(c.Session), Now: now})
 	if err != nil {
 		return session.Desk{}, fmt.Errorf("server: %w", err)
 	}
-	return session.Desk{Cookie: sessionCookie(c), Sessions: sessions}, nil
+	desk := session.Desk{Browser: sessionCookie(c), Sessions: sessions, Notes: h.notes}
+	if h.browser == nil {
+		return desk, nil
+	}
+	desk.Scattered = true
+	if desk.Browser, err = h.browser(sessionCookie(c), sessions); err != nil {
+		return session.Desk{}, fmt.Errorf("server: %w", err)
+	}
+	return desk, nil
 }
 
 // sessionCookie is the one name everywhere, save on an origin where no browser
@@ -112,9 +118,9 @@ func spaConfig(c *config.Config, log *slog.Logger, answer *respond.Responder) sp
 }
 
 // fingerprint names the session of a request for the log.
-func fingerprint(cookie session.Cookie) func(*http.Request) string {
+func fingerprint(browser session.Holder) func(*http.Request) string {
 	return func(r *http.Request) string {
-		ticket, err := cookie.Read(r)
+		ticket, err := browser.Ticket(r)
 		if err != nil {
 			return ""
 		}

@@ -67,14 +67,18 @@ func New(c *config.Config, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.keys = keys
-	if s.store, err = openStore(c.Session, metrics, o.Log); err != nil {
+	if s.store, err = openStore(c.Session, keys, metrics, o.Log, o.Now); err != nil {
 		return nil, err
 	}
-	s.hub, err = events.New(events.Config{Store: s.store.Store, Idle: c.Session.IdleTimeout, Poll: s.store.poll})
+	watched := events.Store(s.store.Store)
+	if s.store.look != nil {
+		watched = s.store.look
+	}
+	s.hub, err = events.New(events.Config{Store: watched, Idle: c.Session.IdleTimeout, Poll: s.store.poll})
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	desk, err := newDesk(c, s.store.Store, keys, s.hub.Ended, o.Now)
+	desk, err := newDesk(c, s.store, keys, s.hub.Ended, o.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -82,12 +86,12 @@ func New(c *config.Config, o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	provider := relyingParty{s.rp}
-	s.refresh, err = refresh.New(refresh.Config{Sessions: desk.Sessions, Provider: provider, Observe: metrics.Refresh, Log: o.Log, Now: o.Now})
+	s.refresh, err = refresh.New(refresh.Config{Sessions: desk.Sessions, Provider: provider, Together: s.store.browser != nil, Observe: metrics.Refresh, Log: o.Log, Now: o.Now})
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	endpoints, err := login.New(login.Config{
-		Desk: desk, Provider: provider, Logouts: provider, Keys: keys, Events: s.hub, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
+		Desk: desk, Cookie: sessionCookie(c), Provider: provider, Logouts: provider, Keys: keys, Events: s.hub, StoreName: c.Session.Store, Observe: metrics.Login, Log: o.Log,
 		Now:     o.Now,
 		Address: func(r *http.Request) netip.Addr { return proxy.ClientAddr(r, c.TrustedProxies) },
 	})
@@ -111,7 +115,7 @@ func New(c *config.Config, o Options) (*Server, error) {
 	}
 
 	s.routes = routes(endpoints, s.api, app, answer)
-	s.handler = observe.Access{Log: o.Log, Metrics: metrics, Session: fingerprint(desk.Cookie)}.Handler(
+	s.handler = observe.Access{Log: o.Log, Metrics: metrics, Session: fingerprint(desk.Browser)}.Handler(
 		gate.Headers(recoverer(answer, gate.Paths(gate.Hosts(newMux(s.routes, gate))))))
 	s.health = observe.NewHealth(
 		observe.Check{Name: "store " + c.Session.Store, Required: true, Ready: s.store.ping},
@@ -139,6 +143,9 @@ func (s *Server) Work(ctx context.Context) error {
 	}
 	if runner, ok := s.store.Store.(session.Runner); ok {
 		work = append(work, runner.Run)
+	}
+	if s.store.more != nil {
+		work = append(work, s.store.more.Run)
 	}
 	done := make(chan error, len(work))
 	for _, run := range work {

@@ -35,6 +35,15 @@ type remote interface {
 // lost on the way.
 type home struct {
 	Store session.Store
+	// browser holds the sessions itself, and Store what was opened of them; nil
+	// when the browser has a ticket.
+	browser func(session.Cookie, *session.Manager) (session.Holder, error)
+	// notes keeps what every instance must know; nil: Store does.
+	notes *session.Manager
+	// look is where it is seen whether a session is still there; nil: Store.
+	look events.Store
+	// more is what has to run besides Store.
+	more session.Runner
 	// watch tells of changes (nearcache.Watcher); nil when the store does not.
 	watch func(ctx context.Context, changed func(id session.ID, all bool)) error
 	// poll is how often a session that somebody waits for is looked at.
@@ -46,10 +55,18 @@ type home struct {
 // openStore builds the store the config names. A remote one stands behind a
 // breaker, and behind local copies if the config wants them. Nothing is dialled
 // yet: a store that is down delays sessions, never the start.
-func openStore(c config.Session, metrics *observe.Metrics, log *slog.Logger) (home, error) {
-	if c.Store == config.StoreMemory {
+func openStore(c config.Session, keys *session.KeyRing, metrics *observe.Metrics, log *slog.Logger, now func() time.Time) (home, error) {
+	switch c.Store {
+	case config.StoreMemory:
 		return openMemory(c, metrics)
+	case config.StoreCookie:
+		return openCookie(c, keys, metrics, log, now)
 	}
+	return openShared(c, metrics, log)
+}
+
+// openShared is for every store outside the process, or on its disk.
+func openShared(c config.Session, metrics *observe.Metrics, log *slog.Logger) (home, error) {
 	backend, err := openRemote(c, log)
 	if err != nil {
 		return home{}, fmt.Errorf("server: session.url: %w", err)

@@ -51,6 +51,12 @@ const (
 
 var errEncoding = errors.New("session: malformed encoding")
 
+// Encode returns s as bytes, tokens in clear: for whoever seals them.
+func (s *Session) Encode() []byte { return s.encode() }
+
+// Decode reads what Encode returned, of this version or another.
+func Decode(b []byte) (Session, error) { return decode(b) }
+
 func (s *Session) encode() []byte {
 	b := make([]byte, 0, 256+len(s.Claims)+s.Tokens.Access.Len()+s.Tokens.Refresh.Len()+s.Tokens.ID.Len())
 	b = appendText(b, fieldIssuer, s.Issuer)

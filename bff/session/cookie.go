@@ -5,6 +5,24 @@ import (
 	"strings"
 )
 
+// Holder is how a browser holds its session: a ticket to it, or the session
+// itself.
+type Holder interface {
+	// Ticket names the session r came with. ErrNotFound when there is none, or
+	// what came is not one of ours; any other error means that nobody knows.
+	Ticket(r *http.Request) (Ticket, error)
+	// Give hands the session of t to the browser that sent r. ErrTooLarge when
+	// it does not fit.
+	Give(w http.ResponseWriter, r *http.Request, t Ticket) error
+	// Settle sees to it that the browser holds the session as it is in s, before
+	// the answer begins.
+	Settle(w http.ResponseWriter, r *http.Request, t Ticket, s *Session) error
+	// Take takes it back.
+	Take(w http.ResponseWriter, r *http.Request)
+}
+
+var _ Holder = Cookie{}
+
 // Cookie says how the ticket travels. The zero value is not usable: a name is
 // needed.
 type Cookie struct {
@@ -14,9 +32,9 @@ type Cookie struct {
 	InsecurePlainHTTP bool
 }
 
-// Read returns the ticket r came with. No cookie, a malformed one, and two of
+// Ticket implements Holder: it returns the ticket r came with. No cookie, a malformed one, and two of
 // the name (somebody else set one, RFC 6265bis §8.6) are ErrNotFound alike.
-func (c Cookie) Read(r *http.Request) (Ticket, error) {
+func (c Cookie) Ticket(r *http.Request) (Ticket, error) {
 	value, n := "", 0
 	for _, line := range r.Header["Cookie"] {
 		for pair := range strings.SplitSeq(line, ";") {
@@ -32,18 +50,32 @@ func (c Cookie) Read(r *http.Request) (Ticket, error) {
 	return ParseTicket(value)
 }
 
-// Write hands the ticket to the browser, for as long as the browser runs: the
-// server alone decides when a session ends.
-func (c Cookie) Write(w http.ResponseWriter, t Ticket) {
-	http.SetCookie(w, c.attributes(t.Reveal(), 0))
+// Give implements Holder: the ticket is all that the browser gets.
+func (c Cookie) Give(w http.ResponseWriter, _ *http.Request, t Ticket) error {
+	c.Set(w, c.Name, t.Reveal())
+	return nil
 }
 
-// Clear takes the ticket back.
-func (c Cookie) Clear(w http.ResponseWriter) { http.SetCookie(w, c.attributes("", -1)) }
+// Settle implements Holder. A ticket does not change with its session.
+func (c Cookie) Settle(http.ResponseWriter, *http.Request, Ticket, *Session) error { return nil }
 
-func (c Cookie) attributes(value string, maxAge int) *http.Cookie {
+// Take implements Holder.
+func (c Cookie) Take(w http.ResponseWriter, _ *http.Request) { c.Drop(w, c.Name) }
+
+// Set makes the browser keep a cookie of the session, for as long as the browser
+// runs: the server alone decides when a session ends.
+func (c Cookie) Set(w http.ResponseWriter, name, value string) {
+	http.SetCookie(w, c.attributes(name, value, 0))
+}
+
+// Drop makes the browser forget one.
+func (c Cookie) Drop(w http.ResponseWriter, name string) {
+	http.SetCookie(w, c.attributes(name, "", -1))
+}
+
+func (c Cookie) attributes(name, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{
-		Name: c.Name, Value: value, MaxAge: maxAge,
+		Name: name, Value: value, MaxAge: maxAge,
 		Path:     "/",                     // BBA-23
 		Secure:   !c.InsecurePlainHTTP,    // BBA-20
 		HttpOnly: true,                    // BBA-21

@@ -16,13 +16,13 @@ var cookie = session.Cookie{Name: shared.CookieName}
 func TestTheCookieHasEveryAttributeOfTheDraft(t *testing.T) {
 	ticket := session.NewTicket()
 	w := httptest.NewRecorder()
-	cookie.Write(w, ticket)
+	_ = cookie.Give(w, nil, ticket)
 	want := shared.CookieName + "=" + ticket.Reveal() + "; Path=/; HttpOnly; Secure; SameSite=Strict"
 	if got := w.Header().Get("Set-Cookie"); got != want {
 		t.Errorf("Set-Cookie: %s\nwant        %s", got, want)
 	}
 	w = httptest.NewRecorder()
-	cookie.Clear(w)
+	cookie.Take(w, nil)
 	want = shared.CookieName + "=; Path=/; Max-Age=0; HttpOnly; Secure; SameSite=Strict"
 	if got := w.Header().Get("Set-Cookie"); got != want {
 		t.Errorf("Set-Cookie: %s\nwant        %s", got, want)
@@ -51,7 +51,7 @@ func TestReadingTheCookie(t *testing.T) {
 		{"in another case", []string{strings.ToLower(own)}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := cookie.Read(&http.Request{Header: http.Header{"Cookie": c.headers}})
+			got, err := cookie.Ticket(&http.Request{Header: http.Header{"Cookie": c.headers}})
 			if c.found && (err != nil || got != ticket) {
 				t.Errorf("Read = %v, %v", got, err)
 			}
@@ -66,7 +66,7 @@ func FuzzReadCookie(f *testing.F) {
 	f.Add(shared.CookieName + "=" + session.NewTicket().Reveal())
 	f.Add("; ;=;" + shared.CookieName + "=;")
 	f.Fuzz(func(t *testing.T, header string) {
-		ticket, err := cookie.Read(&http.Request{Header: http.Header{"Cookie": {header}}})
+		ticket, err := cookie.Ticket(&http.Request{Header: http.Header{"Cookie": {header}}})
 		if err == nil && !strings.Contains(header, ticket.Reveal()) {
 			t.Errorf("%q gave a ticket it does not hold", header)
 		}

@@ -9,17 +9,21 @@ import (
 
 // Desk is where a request shows its ticket.
 type Desk struct {
-	Cookie   Cookie
+	Browser  Holder
 	Sessions *Manager
+	// Notes keeps what every instance must know; nil: Sessions does.
+	Notes *Manager
+	// Scattered says that sessions cannot be found by whose they are.
+	Scattered bool
 }
 
 // Admit returns the session r belongs to. It fails with
 // problem.SessionRequired when r has no live one, whatever the reason, and
 // with problem.StoreUnavailable when the store could not say.
 func (d Desk) Admit(r *http.Request) (Ticket, Session, error) {
-	t, err := d.Cookie.Read(r)
+	t, err := d.Browser.Ticket(r)
 	if err != nil {
-		return Ticket{}, Session{}, problem.New(problem.SessionRequired, err)
+		return Ticket{}, Session{}, Problem(err)
 	}
 	s, err := d.Sessions.Load(r.Context(), t)
 	if err != nil {
@@ -35,4 +39,12 @@ func Problem(err error) error {
 		return problem.New(problem.SessionRequired, err)
 	}
 	return problem.New(problem.StoreUnavailable, err)
+}
+
+// Board is where notes are kept.
+func (d Desk) Board() *Manager {
+	if d.Notes != nil {
+		return d.Notes
+	}
+	return d.Sessions
 }

@@ -83,6 +83,51 @@ func EphemeralKeyRing() *KeyRing {
 	return ring
 }
 
+// DerivedKey is a key for one purpose, and the ID of the ring key it is of.
+type DerivedKey struct {
+	ID     string
+	Secret []byte
+}
+
+// Prepared keeps what is made of a ring's keys for as long as the ring has them:
+// keys are worth preparing once, and a ring may be replaced while it is in use.
+type Prepared[T any] struct {
+	ring  *KeyRing
+	make  func(keys []DerivedKey) (T, error)
+	info  string
+	size  int
+	value atomic.Pointer[prepared[T]]
+}
+
+type prepared[T any] struct {
+	of    *[]ringKey
+	value T
+}
+
+// Prepare returns what make makes of size bytes derived for purpose from every
+// key of ring, the sealing one first.
+func Prepare[T any](ring *KeyRing, purpose string, size int, make func([]DerivedKey) (T, error)) *Prepared[T] {
+	return &Prepared[T]{ring: ring, make: make, info: "cloakroom " + purpose, size: size}
+}
+
+// Get returns what was made of the keys in use.
+func (p *Prepared[T]) Get() (T, error) {
+	of := p.ring.keys.Load()
+	if held := p.value.Load(); held != nil && held.of == of {
+		return held.value, nil
+	}
+	keys := make([]DerivedKey, len(*of))
+	for i, key := range *of {
+		keys[i] = DerivedKey{key.id, expand(key.master, p.info, p.size)}
+	}
+	value, err := p.make(keys)
+	if err != nil {
+		return value, err
+	}
+	p.value.Store(&prepared[T]{of, value})
+	return value, nil
+}
+
 // Derive returns size bytes for purpose from every key, the sealing one first.
 // Different purposes give unrelated bytes.
 func (k *KeyRing) Derive(purpose string, size int) [][]byte {

@@ -73,6 +73,15 @@ func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
 	return s, err
 }
 
+// Holds reports whether the store has a record of t, readable or not.
+func (m *Manager) Holds(ctx context.Context, t Ticket) (bool, error) {
+	_, err := m.store.Get(ctx, t.ID())
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, wrap("look", err)
+}
+
 // Copier is a Store that may answer from a copy.
 type Copier interface {
 	// Forget drops the copy of a record, so that the next Get asks.

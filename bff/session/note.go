@@ -12,6 +12,10 @@ import (
 // It is a record without data, under a keyed hash of what it says, so that a
 // dump does not tell.
 
+// FactEndedSID is the fact that a session at the provider, named by issuer and
+// sid, has ended: nobody is signed in under it any more.
+const FactEndedSID = "ended sid"
+
 // Note keeps a fact until then. first is false when it was known already.
 func (m *Manager) Note(ctx context.Context, until time.Time, fact ...string) (first bool, err error) {
 	if known, err := m.Noted(ctx, fact...); known || err != nil {

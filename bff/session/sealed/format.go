@@ -1,0 +1,252 @@
+package sealed
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/gorilla/securecookie"
+
+	"cloakroom/bff/session"
+)
+
+// Format names how a session is sealed.
+type Format string
+
+// The formats.
+const (
+	SecureCookie Format = "securecookie"
+	JWS          Format = "jws"
+	JWE          Format = "jwe"
+	Nested       Format = "nested"
+)
+
+// purpose separates these keys from all others of the ring.
+const purpose = "sealed session "
+
+// codec turns bytes into text that only the ring's keys make, and back. open
+// fails with session.ErrNotFound for whatever seal did not make.
+type codec interface {
+	seal(plain []byte) (string, error)
+	open(text string) ([]byte, error)
+}
+
+// newCodec returns the codec of a format. name is bound into what it seals; life
+// is how long that may be opened.
+func newCodec(format Format, ring *session.KeyRing, name string, life time.Duration) (codec, error) {
+	switch format {
+	case SecureCookie:
+		return newSecureCookies(ring, name, life), nil
+	case JWS:
+		return newSigner(ring), nil
+	case JWE:
+		return newEncrypter(ring, "session"), nil
+	case Nested:
+		return nested{newSigner(ring), newEncrypter(ring, "JWT")}, nil
+	}
+	return nil, fmt.Errorf("sealed: unknown format %q", format)
+}
+
+// secureCookies is gorilla/securecookie: encrypt, then authenticate, with the
+// time of sealing in between.
+type secureCookies struct {
+	name   string
+	codecs *session.Prepared[[]securecookie.Codec]
+}
+
+func newSecureCookies(ring *session.KeyRing, name string, life time.Duration) secureCookies {
+	const macKey, cipherKey = 64, 32 // HMAC-SHA-256, AES-256
+	return secureCookies{name, session.Prepare(ring, purpose+string(SecureCookie), macKey+cipherKey, func(keys []session.DerivedKey) ([]securecookie.Codec, error) {
+		var codecs []securecookie.Codec
+		for _, key := range keys {
+			made := securecookie.New(key.Secret[:macKey], key.Secret[macKey:])
+			made.SetSerializer(securecookie.NopEncoder{}) // the session has an encoding of its own
+			made.MaxLength(0)                             // there is a budget for the whole
+			made.MaxAge(int(life / time.Second))
+			codecs = append(codecs, made)
+		}
+		return codecs, nil
+	})}
+}
+
+func (s secureCookies) seal(plain []byte) (string, error) {
+	codecs, err := s.codecs.Get()
+	if err != nil {
+		return "", err
+	}
+	return securecookie.EncodeMulti(s.name, plain, codecs...)
+}
+
+func (s secureCookies) open(text string) ([]byte, error) {
+	codecs, err := s.codecs.Get()
+	if err != nil {
+		return nil, err
+	}
+	var plain []byte
+	if !canonical(base64.URLEncoding, text) || securecookie.DecodeMulti(s.name, text, &plain, codecs...) != nil {
+		return nil, session.ErrNotFound
+	}
+	return plain, nil
+}
+
+// symmetric is a key that both makes and opens, found by the ring key's ID.
+type symmetric[T any] struct {
+	make T // with the first key
+	keys map[string][]byte
+}
+
+// signer is a compact JWS with HS256 (RFC 7515, RFC 7518 §3.2).
+type signer struct {
+	keys *session.Prepared[symmetric[jose.Signer]]
+}
+
+func newSigner(ring *session.KeyRing) signer {
+	return signer{session.Prepare(ring, purpose+string(JWS), sha256.Size, func(keys []session.DerivedKey) (made symmetric[jose.Signer], err error) {
+		made.keys = byID(keys)
+		made.make, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: keys[0].Secret},
+			(&jose.SignerOptions{}).WithType(typeSession).WithHeader("kid", keys[0].ID))
+		return made, err
+	})}
+}
+
+// typeSession keeps these tokens apart from every other JWT (RFC 8725 §3.11).
+const typeSession = "cloakroom-session+jwt"
+
+func (s signer) seal(plain []byte) (string, error) {
+	keys, err := s.keys.Get()
+	if err != nil {
+		return "", err
+	}
+	made, err := keys.make.Sign(plain)
+	if err != nil {
+		return "", fmt.Errorf("sealed: sign: %w", err)
+	}
+	return made.CompactSerialize()
+}
+
+func (s signer) open(text string) ([]byte, error) {
+	keys, err := s.keys.Get()
+	if err != nil {
+		return nil, err
+	}
+	// One algorithm is accepted: neither none nor a public key used as a secret
+	// gets further (RFC 8725 §3.1).
+	if !canonical(base64.RawURLEncoding, text) {
+		return nil, session.ErrNotFound
+	}
+	parsed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.HS256})
+	if err != nil {
+		return nil, session.ErrNotFound
+	}
+	header := parsed.Signatures[0].Protected
+	if header.ExtraHeaders[jose.HeaderType] != typeSession {
+		return nil, session.ErrNotFound
+	}
+	key, ok := keys.keys[header.KeyID]
+	if !ok {
+		return nil, session.ErrNotFound
+	}
+	plain, err := parsed.Verify(key)
+	if err != nil {
+		return nil, session.ErrNotFound
+	}
+	return plain, nil
+}
+
+// encrypter is a compact JWE with a shared key (RFC 7516, RFC 7518 §4.5, §5.3).
+type encrypter struct {
+	content string // what is inside
+	keys    *session.Prepared[symmetric[jose.Encrypter]]
+}
+
+func newEncrypter(ring *session.KeyRing, content string) encrypter {
+	return encrypter{content, session.Prepare(ring, purpose+string(JWE)+" "+content, 32, func(keys []session.DerivedKey) (made symmetric[jose.Encrypter], err error) {
+		made.keys = byID(keys)
+		made.make, err = jose.NewEncrypter(jose.A256GCM, jose.Recipient{
+			Algorithm: jose.DIRECT, Key: jose.JSONWebKey{Key: keys[0].Secret, KeyID: keys[0].ID},
+		}, (&jose.EncrypterOptions{}).WithContentType(jose.ContentType(content)))
+		return made, err
+	})}
+}
+
+func (e encrypter) seal(plain []byte) (string, error) {
+	keys, err := e.keys.Get()
+	if err != nil {
+		return "", err
+	}
+	made, err := keys.make.Encrypt(plain)
+	if err != nil {
+		return "", fmt.Errorf("sealed: encrypt: %w", err)
+	}
+	return made.CompactSerialize()
+}
+
+func (e encrypter) open(text string) ([]byte, error) {
+	keys, err := e.keys.Get()
+	if err != nil {
+		return nil, err
+	}
+	if !canonical(base64.RawURLEncoding, text) {
+		return nil, session.ErrNotFound
+	}
+	parsed, err := jose.ParseEncryptedCompact(text, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})
+	if err != nil {
+		return nil, session.ErrNotFound
+	}
+	if parsed.Header.ExtraHeaders[jose.HeaderContentType] != e.content {
+		return nil, session.ErrNotFound
+	}
+	key, ok := keys.keys[parsed.Header.KeyID]
+	if !ok {
+		return nil, session.ErrNotFound
+	}
+	plain, err := parsed.Decrypt(key)
+	if err != nil {
+		return nil, session.ErrNotFound
+	}
+	return plain, nil
+}
+
+// nested signs, then encrypts (RFC 7519 §11.2).
+type nested struct {
+	signer    signer
+	encrypter encrypter
+}
+
+func (n nested) seal(plain []byte) (string, error) {
+	signed, err := n.signer.seal(plain)
+	if err != nil {
+		return "", err
+	}
+	return n.encrypter.seal([]byte(signed))
+}
+
+func (n nested) open(text string) ([]byte, error) {
+	signed, err := n.encrypter.open(text)
+	if err != nil {
+		return nil, err
+	}
+	return n.signer.open(string(signed))
+}
+
+// canonical reports whether text has its one spelling: a lenient decoder ignores
+// the unused bits at the end of a part, and several texts would open alike.
+func canonical(encoding *base64.Encoding, text string) bool {
+	for part := range strings.SplitSeq(text, ".") {
+		if _, err := encoding.Strict().DecodeString(part); err != nil {
+			return false
+		}
+	}
+	return !strings.ContainsAny(text, "\r\n") // which decoders pass over
+}
+
+func byID(keys []session.DerivedKey) map[string][]byte {
+	made := map[string][]byte{}
+	for _, key := range keys {
+		made[strings.Clone(key.ID)] = key.Secret
+	}
+	return made
+}

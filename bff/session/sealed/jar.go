@@ -1,0 +1,165 @@
+package sealed
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"cloakroom/bff/session"
+)
+
+// Config of a Jar.
+type Config struct {
+	// Cookie names the first cookie and says how all of them travel.
+	Cookie session.Cookie
+	Format Format
+	Keys   *session.KeyRing
+	// Sessions keeps what was opened here; its store is a *Copies.
+	Sessions *session.Manager
+	// Ended is where Copies notes the sessions that ended.
+	Ended *session.Manager
+	// Budget is the most that names and values of the cookies of a session may
+	// take, in bytes; 0 means 12,288. A web server in front must take requests
+	// with such a Cookie line.
+	Budget int
+	// AskAgain is how long a session is served from the copy before it is made
+	// sure that no other instance ended it; 0: never, since there is nobody to
+	// ask.
+	AskAgain time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Jar moves sessions between the browsers that keep them and the copies here.
+type Jar struct {
+	config Config
+	codec  codec
+	form   form
+	opened memo
+}
+
+var _ session.Holder = (*Jar)(nil)
+
+// New checks the config.
+func New(c Config) (*Jar, error) {
+	if c.Cookie.Name == "" || c.Keys == nil || c.Sessions == nil || c.Ended == nil || c.Budget < 0 {
+		return nil, errors.New("sealed: a cookie, keys and managers are needed")
+	}
+	if c.Budget == 0 {
+		c.Budget = 12 << 10
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	made, err := newCodec(c.Format, c.Keys, c.Cookie.Name, c.Sessions.Lifetimes().Absolute)
+	if err != nil {
+		return nil, err
+	}
+	return &Jar{config: c, codec: made, form: formOf(c.Format)}, nil
+}
+
+// Ticket implements session.Holder: it opens the session that r came with. From
+// then on it knows it by the hash of its cookies.
+func (j *Jar) Ticket(r *http.Request) (session.Ticket, error) {
+	text, err := join(j.config.Cookie.Name, r)
+	if err != nil {
+		return session.Ticket{}, err
+	}
+	hash := sha256.Sum256([]byte(text))
+	if known, ok := j.opened.get(hash); ok && (j.config.AskAgain == 0 || j.config.Now().Sub(known.asked) < j.config.AskAgain) {
+		held, err := j.config.Sessions.Holds(r.Context(), known.ticket)
+		if held || err != nil {
+			return known.ticket, err
+		}
+	}
+	ticket, s, err := j.unseal(text)
+	if err != nil {
+		return session.Ticket{}, err
+	}
+	if err := j.admit(r.Context(), ticket, s); err != nil {
+		return session.Ticket{}, err
+	}
+	j.opened.put(hash, seen{ticket, stampOf(&s), j.config.Now()})
+	return ticket, nil
+}
+
+func (j *Jar) unseal(text string) (session.Ticket, session.Session, error) {
+	plain, err := j.codec.open(text)
+	if err != nil {
+		return session.Ticket{}, session.Session{}, err
+	}
+	return j.form.unmarshal(plain)
+}
+
+// admit makes a copy of a session that was opened, unless it has ended: here,
+// or at the provider.
+func (j *Jar) admit(ctx context.Context, t session.Ticket, s session.Session) error {
+	id := t.ID()
+	ended, err := j.config.Ended.Noted(ctx, factEnded, string(id[:]))
+	if err == nil && !ended && s.SID != "" {
+		ended, err = j.config.Ended.Noted(ctx, session.FactEndedSID, s.Issuer, s.SID)
+	}
+	switch {
+	case err != nil:
+		return err
+	case ended:
+		// The copy, if there is one, goes too, and whoever waits for that is told.
+		return errors.Join(session.ErrNotFound, j.config.Sessions.Delete(ctx, t))
+	}
+	return j.config.Sessions.Adopt(ctx, t, s)
+}
+
+// Give implements session.Holder: it seals the session of t as it is now.
+func (j *Jar) Give(w http.ResponseWriter, r *http.Request, t session.Ticket) error {
+	s, err := j.config.Sessions.Load(r.Context(), t)
+	if err != nil {
+		return err
+	}
+	plain, err := j.form.marshal(t, &s)
+	if err != nil {
+		return fmt.Errorf("sealed: %w", err)
+	}
+	text, err := j.codec.seal(plain)
+	if err != nil {
+		return err
+	}
+	values, err := split(j.config.Cookie.Name, text, j.config.Budget)
+	if err != nil {
+		return err
+	}
+	j.opened.put(sha256.Sum256([]byte(text)), seen{t, stampOf(&s), j.config.Now()})
+	for i, value := range values {
+		j.config.Cookie.Set(w, partName(j.config.Cookie.Name, i), value)
+	}
+	j.clear(w, r, len(values))
+	return nil
+}
+
+// Settle implements session.Holder: a browser whose session is older than s is
+// given the new one.
+func (j *Jar) Settle(w http.ResponseWriter, r *http.Request, t session.Ticket, s *session.Session) error {
+	text, err := join(j.config.Cookie.Name, r)
+	if err != nil {
+		return err
+	}
+	if known, ok := j.opened.get(sha256.Sum256([]byte(text))); ok && known.stamp == stampOf(s) {
+		return nil
+	}
+	return j.Give(w, r, t)
+}
+
+// Take implements session.Holder.
+func (j *Jar) Take(w http.ResponseWriter, r *http.Request) { j.clear(w, r, 0) }
+
+// clear takes back every cookie from the first-th on.
+func (j *Jar) clear(w http.ResponseWriter, r *http.Request, first int) {
+	for i := first; i < maxParts; i++ {
+		name := partName(j.config.Cookie.Name, i)
+		if i == 0 || len(r.CookiesNamed(name)) > 0 {
+			j.config.Cookie.Drop(w, name)
+		}
+	}
+}
