@@ -62,7 +62,7 @@ rules: ## write the table of rules into README.md
 unit: wasm servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
-	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race ./...
+	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m ./...
 
 e2e: wasm chromium provider ## the whole demo in a real browser, and a provider of another house
 	@echo "== e2e"
