@@ -203,7 +203,7 @@ func (a *arena) judge(target mark, from string, row attack, e stage.Exchange) []
 	}
 	ok := false
 	switch target.kind {
-	case guard.Call:
+	case guard.Call, guard.Peer:
 		ok = e.Status == http.StatusForbidden
 	case guard.Navigation:
 		ok = e.Status == http.StatusForbidden || e.Status == http.StatusMethodNotAllowed
