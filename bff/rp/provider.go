@@ -37,7 +37,7 @@ type Provider struct {
 
 	known   atomic.Pointer[metadata] // the last good metadata
 	failure atomic.Pointer[error]    // why the last discovery failed; nil after one that worked
-	nonce   nonceMemory              // for proofs to the provider (RFC 9449 §8)
+	nonces  nonceMemory              // for proofs to the provider (RFC 9449 §8)
 }
 
 // New checks c and returns a Provider that knows nothing of its provider yet:
