@@ -87,7 +87,7 @@ type Provider struct {
 	// Scopes asked for at sign-in; openid is among them, none is twice.
 	Scopes []string `key:"scopes" default:"[openid, profile, email, offline_access]" doc:"Scopes asked for; openid must be among them, offline_access brings a refresh token."`
 	// Resource are absolute URIs without fragment, none twice.
-	Resource []string `key:"resource" default:"[]" doc:"What the session's own access token is for: absolute URIs (RFC 8707). Empty: the provider decides."`
+	Resource []string `key:"resource" default:"[]" doc:"What the session's own access token is for: absolute URIs (RFC 8707). Empty: the provider decides; not possible where one API has a resource of its own and another is sent this token."`
 	// PAR is PARAuto, PARRequire or PAROff.
 	PAR string `key:"par" default:"auto" oneof:"auto require off" doc:"Whether authorization requests are pushed (RFC 9126). auto: where the provider has an endpoint for it."`
 	// DPoP binds tokens to a key of their session.

@@ -242,3 +242,17 @@ func TestAnAPIMayWantATokenOfItsOwn(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
+
+// TestTokensOfTheirOwnLeaveNoOther: what provider.resource is required for is
+// the session's own token, sent to one API beside another's.
+func TestTokensOfTheirOwnLeaveNoOther(t *testing.T) {
+	const two = "api:\n  - {path: /mail/, upstream: 'https://mail/', resource: 'urn:mail'}\n"
+	for name, edit := range map[string]string{
+		"it is given":                         strings.Replace(strings.Replace(good, "api:\n", two, 1), "  scopes:", "  resource: ['urn:orders']\n  scopes:", 1),
+		"every API has a resource":            strings.Replace(strings.Replace(good, "api:\n", two, 1), "    auth:", "    resource: urn:orders\n    auth:", 1),
+		"the other API is sent no token":      strings.Replace(strings.Replace(good, "api:\n", two, 1), "auth: optional", "auth: none", 1),
+		"no API has a resource, so all share": good,
+	} {
+		t.Run(name, func(t *testing.T) { parse(t, edit) })
+	}
+}
