@@ -92,7 +92,8 @@ func (a answer) complaint() complaint {
 	return c
 }
 
-// error is what came instead of what was asked for. secrets are what was sent.
+// endpointError is what came instead of what was asked for. secrets are what was
+// sent.
 func (p *Provider) endpointError(verb string, a answer, secrets ...string) error {
 	c := a.complaint()
 	return fail(problem.ProviderError, verb, fmt.Errorf("HTTP %d: %w", a.status,

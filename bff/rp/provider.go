@@ -33,7 +33,7 @@ type Provider struct {
 	now                        func() time.Time
 
 	documents *http.Client // discovery and keys
-	endpoints *http.Client // token and revocation: these requests carry secrets
+	endpoints *http.Client // every other: these requests carry secrets
 
 	known   atomic.Pointer[metadata] // the last good metadata
 	failure atomic.Pointer[error]    // why the last discovery failed; nil after one that worked
