@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -257,12 +258,17 @@ const (
 func (c *Config) Origin() string { return c.PublicURL.Scheme + "://" + c.PublicURL.Host }
 
 // Warnings says, one sentence each, what is weaker than it should be: every
-// insecure_* key that is on, and a missing key ring. They are logged at every
-// start.
+// insecure_* key that is on, tokens that leave the machine in clear, and a
+// missing key ring. They are logged at every start.
 func (c *Config) Warnings() []string {
 	var warnings []string
 	if c.InsecureHTTP {
 		warnings = append(warnings, "insecure_http is on: cookies and tokens may travel in clear")
+	}
+	for i, r := range c.API {
+		if r.Auth != AuthNone && r.Upstream.Scheme == "http" && !isLoopback(r.Upstream.Hostname()) {
+			warnings = append(warnings, fmt.Sprintf("api[%d].upstream is plain http on another host: access tokens travel there in clear", i))
+		}
 	}
 	if len(c.Session.Keys) == 0 {
 		warnings = append(warnings, "session.keys is empty: a key is made at start and every session ends at restart")

@@ -200,6 +200,17 @@ func TestWarningsNameEveryWeakness(t *testing.T) {
 	if len(w) != 2 || !strings.Contains(w[0], "insecure_http") || !strings.Contains(w[1], "session.keys") {
 		t.Errorf("Warnings: %q", w)
 	}
+	plain := strings.Replace(good, "https://api.internal", "http://api.internal", 1)
+	if w := parse(t, plain).Warnings(); len(w) != 1 || !strings.Contains(w[0], "api[0].upstream") {
+		t.Errorf("of tokens sent in clear: %q", w)
+	}
+	for _, text := range []string{
+		strings.Replace(plain, "auth: optional", "auth: none", 1), strings.Replace(plain, "api.internal", "127.0.0.1", 1),
+	} {
+		if w := parse(t, text).Warnings(); len(w) != 0 {
+			t.Errorf("no token leaves the machine: %q", w)
+		}
+	}
 }
 
 func TestInsecureHTTPPermitsPlainHTTP(t *testing.T) {
