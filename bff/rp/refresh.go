@@ -93,7 +93,18 @@ func (p *Provider) renew(
 	if got.complaint().Error == "invalid_grant" && got.status < http.StatusInternalServerError { // RFC 6749 §5.2
 		return tokenResponse{}, fail(problem.SessionEnded, "refresh", ErrInvalidGrant)
 	}
-	return tokenResponse{}, p.endpointError("refresh", got, refresh.Reveal())
+	refused := p.endpointError("refresh", got, refresh.Reveal())
+	if got.refusesTarget() {
+		refused = problem.New(problem.TokenUnavailable, refused)
+	}
+	return tokenResponse{}, refused
+}
+
+// refusesTarget tells the refusals that are about what was asked for: to ask
+// again for the same mends nothing (RFC 8707 §2, RFC 6749 §5.2).
+func (a answer) refusesTarget() bool {
+	said := a.complaint().Error
+	return a.status < http.StatusInternalServerError && (said == "invalid_target" || said == "invalid_scope")
 }
 
 // renewedID returns the ID token to keep. One that comes with the response must
