@@ -33,7 +33,7 @@ var advice = map[problem.Code]string{
 	problem.LoginStateInvalid:   "The link was used already, is too old, or was opened in another browser. Start again.",
 	problem.LoginExpired:        "Start again; you have ten minutes to finish.",
 	problem.LoginDenied:         "Nothing was changed. You can try again.",
-	problem.LoginTooWeak:        "What you wanted to do needs a fresher or stronger sign-in than the one you made. Try again.",
+	problem.LoginTooWeak:        "What you wanted to do needs a fresher or stronger sign-in than the one you made. Begin it again in the application.",
 	problem.LoginNotSilent:      "You can sign in yourself.",
 	problem.ProviderUnavailable: "Try again in a moment.",
 	problem.ProviderTimeout:     "Try again in a moment.",
