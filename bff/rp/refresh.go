@@ -28,7 +28,8 @@ type Target struct {
 // refresh token, the ID token, the scopes, and the key where there was one. The
 // provider may have retired the old refresh token by the time Refresh returns,
 // whatever the target, so the caller keeps the new one and passes a ctx that
-// does not end with the request that asked.
+// does not end with the request that asked. A target that the provider refuses is
+// problem.TokenUnavailable: it will be refused again.
 func (p *Provider) Refresh(ctx context.Context, held Tokens, target Target) (Tokens, error) {
 	const verb = "refresh"
 	if held.Refresh.Empty() {
