@@ -214,7 +214,7 @@ type Route struct {
 	Auth Auth `key:"auth" default:"required" oneof:"required optional none" doc:"required: no session, no call. optional: the token is added when there is one. none: it never is."`
 	// Resource is an absolute URI without fragment; empty: what the session's
 	// own access token is for.
-	Resource string `key:"resource" default:"" doc:"What this API's access token is for: an absolute URI (RFC 8707). Empty: the session's own token goes along."`
+	Resource string `key:"resource" default:"" doc:"What this API's access token is for: an absolute URI (RFC 8707). Empty: the same as the session's own."`
 	// Scopes of the access token, some of Provider.Scopes; empty: all that were
 	// granted.
 	Scopes []string `key:"scopes" default:"[]" doc:"Scopes of this API's access token, some of provider.scopes. Empty: all that were granted."`
