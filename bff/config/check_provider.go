@@ -128,6 +128,21 @@ func (d *decoder) checkRouteToken(key string, r Route, granted []string) {
 	}
 }
 
+// checkOwnToken: the sign-in asks for every route's resource. A provider that is
+// not told then which of them the session's own token is for may make it good
+// for all (RFC 8707 §2.2), and an API that is sent it could call the others.
+func (d *decoder) checkOwnToken(c *Config) {
+	if !d.ok("provider", "provider.resource") || len(c.Provider.Resource) > 0 {
+		return
+	}
+	own := slices.IndexFunc(c.API, func(r Route) bool { return r.Auth != AuthNone && r.Resource == "" })
+	other := slices.IndexFunc(c.API, func(r Route) bool { return r.Auth != AuthNone && r.Resource != "" })
+	if own >= 0 && other >= 0 {
+		d.fail("provider.resource", "is required: api["+strconv.Itoa(own)+"] is sent the session's own token, which could be good for the resource of api["+
+			strconv.Itoa(other)+"] too")
+	}
+}
+
 func isPrintable(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c < 0x20 || c > 0x7e })
 }

@@ -120,6 +120,7 @@ func (d *decoder) checkRoutes(c *Config) {
 		d.checkMethods(key+".methods", r.Methods)
 		d.checkRouteToken(key, r, c.Provider.Scopes)
 	}
+	d.checkOwnToken(c)
 }
 
 // checkRoutePath lets only paths through that can be read in one way.

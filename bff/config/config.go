@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -86,7 +87,7 @@ type Provider struct {
 	// Scopes asked for at sign-in; openid is among them, none is twice.
 	Scopes []string `key:"scopes" default:"[openid, profile, email, offline_access]" doc:"Scopes asked for; openid must be among them, offline_access brings a refresh token."`
 	// Resource are absolute URIs without fragment, none twice.
-	Resource []string `key:"resource" default:"[]" doc:"What the session's own access token is for: absolute URIs (RFC 8707). Empty: the provider decides."`
+	Resource []string `key:"resource" default:"[]" doc:"What the session's own access token is for: absolute URIs (RFC 8707). Empty: the provider decides; not possible where one API has a resource of its own and another is sent this token."`
 	// PAR is PARAuto, PARRequire or PAROff.
 	PAR string `key:"par" default:"auto" oneof:"auto require off" doc:"Whether authorization requests are pushed (RFC 9126). auto: where the provider has an endpoint for it."`
 	// DPoP binds tokens to a key of their session.
@@ -232,7 +233,7 @@ type Route struct {
 	Auth Auth `key:"auth" default:"required" oneof:"required optional none" doc:"required: no session, no call. optional: the token is added when there is one. none: it never is."`
 	// Resource is an absolute URI without fragment; empty: what the session's
 	// own access token is for.
-	Resource string `key:"resource" default:"" doc:"What this API's access token is for: an absolute URI (RFC 8707). Empty: the session's own token goes along."`
+	Resource string `key:"resource" default:"" doc:"What this API's access token is for: an absolute URI (RFC 8707). Empty: the same as the session's own."`
 	// Scopes of the access token, some of Provider.Scopes; empty: all that were
 	// granted.
 	Scopes []string `key:"scopes" default:"[]" doc:"Scopes of this API's access token, some of provider.scopes. Empty: all that were granted."`
@@ -276,8 +277,8 @@ const (
 func (c *Config) Origin() string { return c.PublicURL.Scheme + "://" + c.PublicURL.Host }
 
 // Warnings says, one sentence each, what is weaker than it should be: every
-// insecure_* key that is on, a missing key ring or denylist. They are logged at
-// every start.
+// insecure_* key that is on, tokens that leave the machine in clear, and a
+// missing key ring or denylist. They are logged at every start.
 func (c *Config) Warnings() []string {
 	var warnings []string
 	if c.InsecureHTTP {
@@ -288,6 +289,11 @@ func (c *Config) Warnings() []string {
 	}
 	if c.Session.Store == StoreCookie && c.Session.Denylist.Store == StoreNone {
 		warnings = append(warnings, "session.denylist is none: the cookie of a session that ended is taken by every instance that did not see it end")
+	}
+	for i, r := range c.API {
+		if r.Auth != AuthNone && r.Upstream.Scheme == "http" && !isLoopback(r.Upstream.Hostname()) {
+			warnings = append(warnings, fmt.Sprintf("api[%d].upstream is plain http on another host: access tokens travel there in clear", i))
+		}
 	}
 	if len(c.Session.Keys) == 0 {
 		warnings = append(warnings, "session.keys is empty: a key is made at start and every session ends at restart")

@@ -200,6 +200,17 @@ func TestWarningsNameEveryWeakness(t *testing.T) {
 	if len(w) != 2 || !strings.Contains(w[0], "insecure_http") || !strings.Contains(w[1], "session.keys") {
 		t.Errorf("Warnings: %q", w)
 	}
+	plain := strings.Replace(good, "https://api.internal", "http://api.internal", 1)
+	if w := parse(t, plain).Warnings(); len(w) != 1 || !strings.Contains(w[0], "api[0].upstream") {
+		t.Errorf("of tokens sent in clear: %q", w)
+	}
+	for _, text := range []string{
+		strings.Replace(plain, "auth: optional", "auth: none", 1), strings.Replace(plain, "api.internal", "127.0.0.1", 1),
+	} {
+		if w := parse(t, text).Warnings(); len(w) != 0 {
+			t.Errorf("no token leaves the machine: %q", w)
+		}
+	}
 }
 
 func TestInsecureHTTPPermitsPlainHTTP(t *testing.T) {
@@ -240,5 +251,19 @@ func TestAnAPIMayWantATokenOfItsOwn(t *testing.T) {
 	c := parse(t, strings.Replace(good, "    auth: optional", "    auth: optional\n    resource: urn:orders\n    scopes: [orders]", 1))
 	if r := c.API[0]; r.Resource != "urn:orders" || len(r.Scopes) != 1 || r.Scopes[0] != "orders" {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// TestTokensOfTheirOwnLeaveNoOther: what provider.resource is required for is
+// the session's own token, sent to one API beside another's.
+func TestTokensOfTheirOwnLeaveNoOther(t *testing.T) {
+	const two = "api:\n  - {path: /mail/, upstream: 'https://mail/', resource: 'urn:mail'}\n"
+	for name, edit := range map[string]string{
+		"it is given":                         strings.Replace(strings.Replace(good, "api:\n", two, 1), "  scopes:", "  resource: ['urn:orders']\n  scopes:", 1),
+		"every API has a resource":            strings.Replace(strings.Replace(good, "api:\n", two, 1), "    auth:", "    resource: urn:orders\n    auth:", 1),
+		"the other API is sent no token":      strings.Replace(strings.Replace(good, "api:\n", two, 1), "auth: optional", "auth: none", 1),
+		"no API has a resource, so all share": good,
+	} {
+		t.Run(name, func(t *testing.T) { parse(t, edit) })
 	}
 }

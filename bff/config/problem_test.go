@@ -153,6 +153,7 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"an API's scope is twice", "    auth:", "    scopes: [orders, orders]\n    auth:", ":22: api[0].scopes[1]: is listed twice"},
 		{"an API's scope is never granted", "    auth:", "    scopes: [orders, stock]\n    auth:", ":22: api[0].scopes[1]: is not among provider.scopes"},
 		{"a resource where no token goes", "    auth: optional", "    resource: urn:x\n    auth: none", ":22: api[0].resource: is not for auth none"},
+		{"a resource beside the session's own token", "api:\n", "api:\n  - {path: /mail/, upstream: 'https://mail/', resource: 'urn:mail'}\n", ":5: provider.resource: is required: api[1] is sent the session's own token, which could be good for the resource of api[0] too"},
 		{"scopes where no token goes", "    auth: optional", "    scopes: [orders]\n    auth: none", ":22: api[0].scopes: are not for auth none"},
 		{"auth is unknown", "auth: optional", "auth: maybe", ":22: api[0].auth: must be one of: required, optional, none"},
 		{"timeout is negative", "timeout: 5s", "timeout: -5s", ":23: api[0].timeout: must be longer than zero"},

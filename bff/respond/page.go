@@ -24,17 +24,20 @@ const pagePolicy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-
 // providerAdvice is for what only the provider, or our settings for it, can mend.
 const providerAdvice = "Nothing was changed. Try again; if it stays, tell whoever runs this application."
 
+// linkAdvice is for an address that was put together wrongly.
+const linkAdvice = "The link that brought you here is broken. Go on from the start page."
+
 // advice says what a person can do, per code. Codes without one get the way home only.
 var advice = map[problem.Code]string{
 	problem.LoginCrossSite:      "If you meant to sign in, go on. If you did not, close this page.",
 	problem.LoginStateInvalid:   "The link was used already, is too old, or was opened in another browser. Start again.",
 	problem.LoginExpired:        "Start again; you have ten minutes to finish.",
 	problem.LoginDenied:         "Nothing was changed. You can try again.",
-	problem.LoginTooWeak:        "What you wanted to do needs a fresher or stronger sign-in than the one you made. Try again.",
+	problem.LoginTooWeak:        "What you wanted to do needs a fresher or stronger sign-in than the one you made. Begin it again in the application.",
 	problem.LoginNotSilent:      "You can sign in yourself.",
 	problem.ProviderUnavailable: "Try again in a moment.",
 	problem.ProviderTimeout:     "Try again in a moment.",
-	problem.StoreUnavailable:    "You are still signed in. Try again in a moment.",
+	problem.StoreUnavailable:    "If you were signed in, you still are. Try again in a moment.",
 	problem.LogoutMismatch:      "Sign out from within the application.",
 	problem.ProviderError:       providerAdvice,
 	problem.ProviderIssuer:      providerAdvice,
@@ -49,13 +52,18 @@ var advice = map[problem.Code]string{
 	problem.IDTokenNonce:        providerAdvice,
 	problem.IDTokenClaims:       providerAdvice,
 	problem.UserInfoInvalid:     providerAdvice,
+	problem.SessionTooLarge:     providerAdvice,
+	problem.ParameterInvalid:    linkAdvice,
+	problem.ParameterDuplicated: linkAdvice,
+	problem.ReturnURLInvalid:    linkAdvice,
+	problem.ShuttingDown:        "Try again in a moment.",
 }
 
 // retryable are the codes for which "sign in" is the way forward.
 var retryable = map[problem.Code]bool{
 	problem.LoginCrossSite: true, problem.LoginStateInvalid: true, problem.LoginExpired: true, problem.LoginDenied: true, problem.LoginTooWeak: true, problem.LoginNotSilent: true,
 	problem.ProviderUnavailable: true, problem.ProviderTimeout: true, problem.ProviderError: true,
-	problem.ProviderIssuer: true, problem.TokenResponse: true, problem.TokenUnavailable: true,
+	problem.ProviderIssuer: true, problem.TokenResponse: true, problem.TokenUnavailable: true, problem.SessionTooLarge: true,
 	problem.IDTokenMalformed: true, problem.IDTokenAlgorithm: true, problem.IDTokenSignature: true, problem.IDTokenIssuer: true,
 	problem.IDTokenAudience: true, problem.IDTokenExpired: true, problem.IDTokenNonce: true, problem.IDTokenClaims: true, problem.UserInfoInvalid: true,
 	problem.SessionRequired: true, problem.SessionEnded: true,

@@ -68,12 +68,28 @@ func TestEveryCodeIsAnsweredToScriptsAndToPeople(t *testing.T) {
 			if policy := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") {
 				t.Errorf("the page's policy is %q", policy)
 			}
-			ofProvider := kind.Status == http.StatusBadGateway && code != problem.UpstreamUnavailable && code != problem.SessionTooLarge
+			ofProvider := kind.Status == http.StatusBadGateway && code != problem.UpstreamUnavailable
 			if ofProvider && (!strings.Contains(body, "Nothing was changed.") || !strings.Contains(body, `href="`+shared.PathLogin+`"`)) {
 				t.Errorf("the page does not say how to go on: %s", body)
 			}
 			wantCommon(t, w)
 		})
+	}
+}
+
+// TestEveryPageOfASignInSaysHowToGoOn: these are what a person can meet on the
+// way in or out. A title alone leaves them standing there.
+func TestEveryPageOfASignInSaysHowToGoOn(t *testing.T) {
+	for _, code := range []problem.Code{
+		problem.ParameterDuplicated, problem.ParameterInvalid, problem.ReturnURLInvalid,
+		problem.LogoutMismatch, problem.StoreUnavailable, problem.SessionTooLarge,
+		problem.LoginCrossSite, problem.LoginStateInvalid, problem.LoginExpired, problem.LoginDenied, problem.LoginTooWeak, problem.LoginNotSilent,
+		problem.ProviderUnavailable, problem.ProviderTimeout, problem.UserInfoInvalid, problem.ShuttingDown,
+	} {
+		w, _ := ask(http.MethodGet, visit, problem.New(code, nil))
+		if body := w.Body.String(); strings.Count(body, "<p>") != 1 {
+			t.Errorf("%s: %s", code, body)
+		}
 	}
 }
 

@@ -78,6 +78,13 @@ func (p *Provider) assertionAlgorithm(provider *metadata) jose.SignatureAlgorith
 	return able[len(able)-1]
 }
 
+// signsWithOneOf reports whether the client's key can sign with one of listed.
+func (p *Provider) signsWithOneOf(listed []string) bool {
+	return slices.ContainsFunc(p.clientKey.Algorithms, func(a jose.SignatureAlgorithm) bool {
+		return slices.Contains(listed, string(a))
+	})
+}
+
 func sign(signer jose.Signer, claims map[string]any) (string, error) {
 	payload, err := json.Marshal(claims)
 	if err != nil {

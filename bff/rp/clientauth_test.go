@@ -133,3 +133,24 @@ func TestAClientProvesItselfByItsKey(t *testing.T) {
 		})
 	}
 }
+
+// TestAKeyThatTheProviderCannotReadIsWarnedOf: it would only say invalid_client.
+func TestAKeyThatTheProviderCannotReadIsWarnedOf(t *testing.T) {
+	for name, row := range map[string]struct {
+		listed []string
+		warned bool
+	}{
+		"another algorithm": {[]string{"RS256"}, true},
+		"its own":           {[]string{"RS256", "ES256"}, false},
+		"none":              {nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := newIDP()
+			i.metadata["token_endpoint_auth_signing_alg_values_supported"] = row.listed
+			_, log := start(t, i, withKey(inPEM(t, ecKey())))
+			if warned := strings.Contains(log.String(), "algorithm of the client key"); warned != row.warned {
+				t.Errorf("warned: %v; the log says %s", warned, log)
+			}
+		})
+	}
+}

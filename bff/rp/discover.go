@@ -256,6 +256,9 @@ func (p *Provider) warn(ctx context.Context, doc document) {
 	if p.dpop && len(doc.ProofAlgorithms) == 0 {
 		p.log.WarnContext(ctx, "provider does not list DPoP", "issuer", p.issuer)
 	}
+	if p.clientAuth == authKey && len(doc.AssertionAlgorithms) > 0 && !p.signsWithOneOf(doc.AssertionAlgorithms) {
+		p.log.WarnContext(ctx, "provider does not list an algorithm of the client key", "issuer", p.issuer)
+	}
 	methods := doc.AuthMethods
 	if len(methods) == 0 {
 		methods = []string{authBasic} // OIDC Discovery §3

@@ -9,8 +9,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -94,24 +95,39 @@ func proofTarget(target *url.URL) string {
 	return bare.String()
 }
 
-// nonceMemory keeps the provider's latest nonce for the next proof.
-type nonceMemory struct{ latest atomic.Pointer[string] }
-
-// maxNonce bounds a nonce, in bytes.
-const maxNonce = 1024
-
-func (m *nonceMemory) load() string {
-	if latest := m.latest.Load(); latest != nil {
-		return *latest
-	}
-	return ""
+// nonceMemory keeps the latest nonce of each server for the next proof there. A
+// provider may have several: its userinfo endpoint is a resource server, whose
+// nonces have nothing to do with those of the token endpoint (RFC 9449 §9).
+type nonceMemory struct {
+	mu     sync.Mutex
+	latest map[string]string // by origin
 }
 
-func (m *nonceMemory) store(header http.Header) {
-	if nonce, ok := nonceOf(header); ok {
-		m.latest.Store(&nonce)
-	}
+const (
+	maxNonce        = 1024 // bytes
+	maxNonceServers = 8    // more than any provider has endpoints
+)
+
+func (m *nonceMemory) load(server *url.URL) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.latest[originOf(server)]
 }
+
+func (m *nonceMemory) store(server *url.URL, header http.Header) {
+	nonce, ok := nonceOf(header)
+	if !ok {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.latest == nil || len(m.latest) == maxNonceServers { // its endpoints keep moving
+		m.latest = map[string]string{}
+	}
+	m.latest[originOf(server)] = nonce
+}
+
+func originOf(u *url.URL) string { return strings.ToLower(u.Scheme + "://" + u.Host) }
 
 // nonceOf reads the nonce of an answer (RFC 9449 §8.1).
 func nonceOf(header http.Header) (string, bool) {
@@ -124,5 +140,6 @@ func (a answer) wantsNonce() bool {
 	if _, ok := nonceOf(a.header); !ok || a.status < http.StatusBadRequest || a.status >= http.StatusInternalServerError {
 		return false
 	}
-	return a.complaint().Error == errNoNonce || strings.Contains(a.header.Get("WWW-Authenticate"), errNoNonce)
+	says := func(challenge string) bool { return strings.Contains(challenge, errNoNonce) }
+	return a.complaint().Error == errNoNonce || slices.ContainsFunc(a.header.Values("WWW-Authenticate"), says)
 }

@@ -58,7 +58,7 @@ func (p *Provider) postOnce(
 // nonce of the answer.
 func (p *Provider) do(verb string, req *http.Request, key, access secret.String) (answer, error) {
 	if !key.Empty() {
-		proof, err := newProof(key, req.Method, req.URL, access, p.nonce.load(), p.now())
+		proof, err := newProof(key, req.Method, req.URL, access, p.nonces.load(req.URL), p.now())
 		if err != nil {
 			return answer{}, fail(problem.Internal, verb, err)
 		}
@@ -70,7 +70,7 @@ func (p *Provider) do(verb string, req *http.Request, key, access secret.String)
 		return answer{}, fail(code, verb, cause)
 	}
 	defer resp.Body.Close()
-	p.nonce.store(resp.Header)
+	p.nonces.store(req.URL, resp.Header)
 	body, err := io.ReadAll(resp.Body)
 	if err != nil { // bounded has read it all
 		return answer{}, fail(problem.ProviderUnavailable, verb, io.ErrUnexpectedEOF)
@@ -92,7 +92,8 @@ func (a answer) complaint() complaint {
 	return c
 }
 
-// error is what came instead of what was asked for. secrets are what was sent.
+// endpointError is what came instead of what was asked for. secrets are what was
+// sent.
 func (p *Provider) endpointError(verb string, a answer, secrets ...string) error {
 	c := a.complaint()
 	return fail(problem.ProviderError, verb, fmt.Errorf("HTTP %d: %w", a.status,

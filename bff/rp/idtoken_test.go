@@ -3,7 +3,9 @@ package rp_test
 import (
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -90,7 +92,7 @@ func TestAnIDTokenIsRefusedWhen(t *testing.T) {
 		"its keys are too many":                    {func(i *idp) { i.answer("/keys", 200, strings.Repeat(" ", 1<<20)+"{}") }, problem.ProviderError},
 		"its keys moved round in a circle":         {func(i *idp) { i.answers["/keys"] = redirect(issuer + "/keys") }, problem.ProviderError},
 		"its keys moved from https to http":        {func(i *idp) { moved(i); i.answers["/keys"] = redirect("http://idp.example/keys2") }, problem.ProviderError},
-		"there are no keys":                        {func(i *idp) { i.keys = nil }, problem.IDTokenSignature},
+		"there are no keys":                        {func(i *idp) { i.keys = []jose.JSONWebKey{} }, problem.IDTokenSignature},
 		"it comes without being there":             {func(i *idp) { i.tokens["id_token"] = nil }, problem.TokenResponse},
 		"it is an object instead of a text":        {func(i *idp) { i.tokens["id_token"] = map[string]any{"a": 1} }, problem.TokenResponse},
 	} {
@@ -251,5 +253,29 @@ func oddKeys(keys []jose.JSONWebKey) http.HandlerFunc {
 		writeJSON(w, map[string]any{"keys": []any{
 			map[string]any{"kty": "EC", "crv": "secp256k1", "alg": "ES256K", "kid": "odd"}, keys[1],
 		}})
+	}
+}
+
+// TestASlowProviderIsNotAheadOfItsTime: the ID token is as old as the answer,
+// not as the question.
+func TestASlowProviderIsNotAheadOfItsTime(t *testing.T) {
+	i := newIDP()
+	later := now
+	i.answers["/token"] = func(w http.ResponseWriter, _ *http.Request) {
+		later = now.Add(50 * time.Second)
+		i.claims["iat"], i.claims["auth_time"] = later.Unix(), now.Unix()
+		tokens := maps.Clone(i.tokens)
+		tokens["id_token"] = i.idToken()
+		writeJSON(w, tokens)
+	}
+	p, _ := start(t, i, func(c *rp.Config) { c.Now = func() time.Time { return later } })
+	age := time.Duration(0)
+	_, pending, err := p.Begin(t.Context(), rp.AuthRequest{MaxAge: &age})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.claims["nonce"] = pending.Nonce
+	if _, _, err := p.Redeem(t.Context(), pending, url.Values{"code": {code}, "state": {pending.State}}); err != nil {
+		t.Error(err)
 	}
 }

@@ -23,9 +23,9 @@ type expectation struct {
 	issuer, clientID string
 	nonce            string
 	nonceRequired    bool
-	first            claimSet       // of the ID token from the sign-in; nil at the sign-in
-	maxAge           *time.Duration // since the user proved who they are; nil: any
-	acr              []string       // ways of signing in that will do; none: any
+	first            claimSet  // of the ID token from the sign-in; nil at the sign-in
+	proved           time.Time // when the user must have proved who they are, or later; zero: any time
+	acr              []string  // ways of signing in that will do; none: any
 	now              time.Time
 	skew             time.Duration
 }
@@ -45,7 +45,7 @@ func (p *Provider) expectSignIn(pending Pending) (expectation, error) {
 		if err != nil {
 			return expectation{}, fail(problem.LoginStateInvalid, "callback", err)
 		}
-		e.maxAge = &age
+		e.proved = e.now.Add(-age - e.skew)
 	}
 	return e, nil
 }
@@ -172,11 +172,11 @@ func (e expectation) checkFirst(c claimSet) *refusal {
 // asked for (OIDC Core §3.1.3.7, 12 and 13; RFC 9470 §6). The provider has to
 // say when, once asked (OIDC Core §2).
 func (e expectation) checkStrength(c claimSet) *refusal {
-	if e.maxAge != nil {
+	if !e.proved.IsZero() {
 		switch proved, ok := c.date("auth_time"); {
 		case !ok:
 			return &refusal{problem.IDTokenClaims, "auth_time is missing though max_age was asked for"}
-		case proved.Before(e.now.Add(-*e.maxAge - e.skew)):
+		case proved.Before(e.proved):
 			return &refusal{problem.LoginTooWeak, "auth_time is longer ago than was asked for"}
 		}
 	}

@@ -173,7 +173,9 @@ func parseKeys(body []byte) ([]jose.JSONWebKey, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if json.Unmarshal(body, &set) != nil {
+	// A set has the member, be it empty (RFC 7517 §5.1). Whatever else came
+	// with a good status withdraws no key.
+	if json.Unmarshal(body, &set) != nil || set.Keys == nil {
 		return nil, errKeySet
 	}
 	var usable []jose.JSONWebKey

@@ -216,3 +216,21 @@ func TestAKeyThatMustNotVerifyDoesNot(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatIsNoKeySetWithdrawsNoKey: an answer with a good status may still be
+// that of something in between.
+func TestWhatIsNoKeySetWithdrawsNoKey(t *testing.T) {
+	for _, body := range []string{`{}`, `{"keys":null}`, `{"error":"temporarily_unavailable"}`, `null`} {
+		c, p := newClocked(t)
+		if err := c.verify(t, p); err != nil {
+			t.Fatal(err)
+		}
+		c.answer("/keys", http.StatusOK, body)
+		c.now = c.now.Add(2 * time.Hour)
+		if err := c.verify(t, p); err != nil {
+			t.Errorf("%s: a known key: %v", body, err)
+		}
+		c.unknown()
+		refuses(t, c.verify(t, p), problem.ProviderUnavailable, nil)
+	}
+}

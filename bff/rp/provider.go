@@ -33,11 +33,11 @@ type Provider struct {
 	now                        func() time.Time
 
 	documents *http.Client // discovery and keys
-	endpoints *http.Client // token and revocation: these requests carry secrets
+	endpoints *http.Client // every other: these requests carry secrets
 
 	known   atomic.Pointer[metadata] // the last good metadata
 	failure atomic.Pointer[error]    // why the last discovery failed; nil after one that worked
-	nonce   nonceMemory              // for proofs to the provider (RFC 9449 §8)
+	nonces  nonceMemory              // for proofs to the provider (RFC 9449 §8)
 }
 
 // New checks c and returns a Provider that knows nothing of its provider yet:

@@ -39,6 +39,7 @@ func (p *Provider) Redeem(ctx context.Context, pending Pending, query url.Values
 	if err != nil {
 		return Identity{}, Tokens{}, err
 	}
+	expect.now = p.now() // the provider took its time, and dates the ID token at the end of it
 	raw, ok := response.ID.(string)
 	if !ok || raw == "" { // OIDC Core §3.1.3.3
 		return Identity{}, Tokens{}, fail(problem.TokenResponse, verb, errors.New("id_token is missing"))

@@ -28,7 +28,8 @@ type Target struct {
 // refresh token, the ID token, the scopes, and the key where there was one. The
 // provider may have retired the old refresh token by the time Refresh returns,
 // whatever the target, so the caller keeps the new one and passes a ctx that
-// does not end with the request that asked.
+// does not end with the request that asked. A target that the provider refuses is
+// problem.TokenUnavailable: it will be refused again.
 func (p *Provider) Refresh(ctx context.Context, held Tokens, target Target) (Tokens, error) {
 	const verb = "refresh"
 	if held.Refresh.Empty() {
@@ -93,7 +94,18 @@ func (p *Provider) renew(
 	if got.complaint().Error == "invalid_grant" && got.status < http.StatusInternalServerError { // RFC 6749 §5.2
 		return tokenResponse{}, fail(problem.SessionEnded, "refresh", ErrInvalidGrant)
 	}
-	return tokenResponse{}, p.endpointError("refresh", got, refresh.Reveal())
+	refused := p.endpointError("refresh", got, refresh.Reveal())
+	if got.refusesTarget() {
+		refused = problem.New(problem.TokenUnavailable, refused)
+	}
+	return tokenResponse{}, refused
+}
+
+// refusesTarget tells the refusals that are about what was asked for: to ask
+// again for the same mends nothing (RFC 8707 §2, RFC 6749 §5.2).
+func (a answer) refusesTarget() bool {
+	said := a.complaint().Error
+	return a.status < http.StatusInternalServerError && (said == "invalid_target" || said == "invalid_scope")
 }
 
 // renewedID returns the ID token to keep. One that comes with the response must

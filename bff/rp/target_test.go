@@ -10,6 +10,7 @@ import (
 
 	"cloakroom/bff/rp"
 	"cloakroom/bff/secret"
+	"cloakroom/shared/problem"
 )
 
 const ordersAPI, stockAPI = "https://orders.example/v1", "urn:stock"
@@ -72,6 +73,28 @@ func TestATokenIsRenewedForItsTarget(t *testing.T) {
 			if len(i.seen) != 1 {
 				t.Errorf("asked %d times", len(i.seen))
 			}
+		})
+	}
+}
+
+// TestATargetThatIsRefusedIsSaidToBe, so that nobody asks for it once more.
+func TestATargetThatIsRefusedIsSaidToBe(t *testing.T) {
+	for name, row := range map[string]struct {
+		status int
+		body   string
+		want   problem.Code
+	}{
+		"the resource":      {400, `{"error":"invalid_target","error_description":"` + refresh + `"}`, problem.TokenUnavailable},
+		"the scopes":        {400, `{"error":"invalid_scope"}`, problem.TokenUnavailable},
+		"something else":    {400, `{"error":"invalid_request"}`, problem.ProviderError},
+		"by one in trouble": {503, `{"error":"invalid_target"}`, problem.ProviderError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i, p, old, told := renewal(t, "")
+			i.answer("/token", row.status, row.body)
+			_, err := p.Refresh(t.Context(), old, rp.Target{Resource: "urn:billing"})
+			refuses(t, err, row.want, nil, refresh)
+			untold(t, told(), refresh)
 		})
 	}
 }

@@ -129,3 +129,48 @@ func TestABoundTokenIsShownWithItsProof(t *testing.T) {
 		t.Error("the log tells the token")
 	}
 }
+
+// elsewhere puts the userinfo endpoint on a server of its own, which wants its
+// nonce in each proof, and returns the nonces it was shown.
+func elsewhere(t testing.TB, s *strict, challenges ...string) *[]any {
+	var seen []any
+	s.metadata["userinfo_endpoint"] = "https://people.example/userinfo"
+	s.answers["/userinfo"] = func(w http.ResponseWriter, r *http.Request) {
+		claims, _ := proofOf(t, r.Header.Get("DPoP"))
+		if seen = append(seen, claims["nonce"]); claims["nonce"] == "of-userinfo" {
+			writeJSON(w, map[string]any{"sub": "u-1"})
+			return
+		}
+		w.Header().Set("DPoP-Nonce", "of-userinfo")
+		w.Header()["Www-Authenticate"] = challenges
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+	return &seen
+}
+
+func TestEachServerIsShownItsOwnNonces(t *testing.T) {
+	s := newStrict(t)
+	seen := elsewhere(t, s, `DPoP error="use_dpop_nonce"`)
+	p, _ := start(t, s.idp, bound, asking)
+	signIn(t, s.idp, p)
+	delete(s.claims, "nonce")
+	signIn(t, s.idp, p)
+	if want := []any{nil, "of-userinfo", "of-userinfo"}; !slices.Equal(*seen, want) {
+		t.Errorf("userinfo was shown the nonces %v, want %v", *seen, want)
+	}
+	if len(s.seen) != 3 {
+		t.Errorf("%d token requests: the second sign-in had not the token endpoint's nonce", len(s.seen))
+	}
+}
+
+// TestAWishForANonceMayComeWithOtherChallenges: RFC 9449 §7.1 has a server that
+// takes bearer tokens too say so in a line of its own.
+func TestAWishForANonceMayComeWithOtherChallenges(t *testing.T) {
+	s := newStrict(t)
+	seen := elsewhere(t, s, `Bearer realm="people"`, `DPoP error="use_dpop_nonce", algs="ES256"`)
+	p, _ := start(t, s.idp, bound, asking)
+	signIn(t, s.idp, p)
+	if want := []any{nil, "of-userinfo"}; !slices.Equal(*seen, want) {
+		t.Errorf("userinfo was shown the nonces %v, want %v", *seen, want)
+	}
+}

@@ -32,8 +32,10 @@ func (g *gate) set(f Fault, n int) {
 	g.release = make(chan struct{})
 }
 
-// token counts a token request against the fault's bound.
-func (g *gate) token() {
+// token counts a token request against the fault's bound and returns what the
+// fault does to it. Both at once: of requests that come together, exactly those
+// that were counted are hit.
+func (g *gate) token() effect {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -42,6 +44,7 @@ func (g *gate) token() {
 	case g.left == 0:
 		g.fault, g.left = FaultNone, -1
 	}
+	return effects[g.fault]
 }
 
 func (g *gate) effect() effect {
@@ -91,6 +94,7 @@ func (g *gate) waitHeld(ctx context.Context, n int) error {
 
 func (g *gate) handler(p *Provider, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		effect := g.effect()
 		if r.URL.Path == pathToken && r.Method == http.MethodPost {
 			// Here and not later: only the first call reports what is wrong with a body.
 			if err := r.ParseForm(); err != nil {
@@ -98,10 +102,10 @@ func (g *gate) handler(p *Provider, next http.Handler) http.Handler {
 				return
 			}
 			p.counts.add(r.PostForm.Get("grant_type"))
-			g.token()
+			effect = g.token()
 		}
-		if wire := g.effect().wire; wire != nil {
-			wire(p, w, r, next)
+		if effect.wire != nil {
+			effect.wire(p, w, r, next)
 			return
 		}
 		next.ServeHTTP(w, r)
