@@ -139,6 +139,7 @@ func checkCommand(environ []string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check a config and list every problem at once",
+		Long:  "Check a config, with what the environment adds, and list every problem at once. It connects to nothing.\nThe exit status is 2 when there is a problem; a warning is none.",
 		RunE: func(*cobra.Command, []string) error {
 			loaded, err := config.Load(file, environ)
 			if err != nil {
@@ -163,7 +164,7 @@ func keygenCommand(stdout io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "keygen",
 		Short: "Print a new key for session.keys",
-		Long:  "Print a new key for session.keys. Put it first in the list: it seals from then on, and the others still open.",
+		Long:  "Print a new key for session.keys. Put it first in the list: it seals within half a minute, and the others still open.\nWhere instances get their list further apart than that, put it second, and first once all have it.",
 		RunE: func(*cobra.Command, []string) error {
 			id, key := config.GenerateKey(time.Now())
 			_, err := fmt.Fprintf(stdout, "- id: %s\n  secret: %s\n", id, key.Reveal())
