@@ -21,7 +21,7 @@ type Lifetime struct {
 // tokens, for single APIs, come after them.
 func LifetimesOf(h shared.Holdings) []Lifetime {
 	access := Lifetime{ID: "access", Name: "Access token", Over: "over", Unsaid: "Not said",
-		Means: "Opens the API. The server renews it with the first call after its end; you notice nothing."}
+		Means: "Opens the API. The server renews it with a call near its end, or after; you notice nothing."}
 	refresh := Lifetime{ID: "refresh", Name: "Refresh token", Over: "over", Unsaid: "None",
 		Means: "There is none, so nothing can be renewed: when the access token ends, you sign in again."}
 	var further []Lifetime
