@@ -31,6 +31,15 @@ type configError struct{ err error }
 func (e *configError) Error() string { return e.err.Error() }
 func (e *configError) Unwrap() error { return e.err }
 
+// refused is err of a config that does not load, with the likely reason when no
+// file was named.
+func refused(file string, err error) error {
+	if file == "" {
+		err = fmt.Errorf("%w\nno --config was given, so only the environment was read", err)
+	}
+	return &configError{err}
+}
+
 func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "cloakroom",
@@ -114,7 +123,7 @@ func serveCommand(environ []string, stderr io.Writer) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			loaded, err := config.Load(file, environ)
 			if err != nil {
-				return &configError{err}
+				return refused(file, err)
 			}
 			log := newLogger(stderr, loaded.Log.Level, loaded.Log.Format)
 			for _, warning := range loaded.Warnings() {
@@ -143,7 +152,7 @@ func checkCommand(environ []string, stdout io.Writer) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			loaded, err := config.Load(file, environ)
 			if err != nil {
-				return &configError{err}
+				return refused(file, err)
 			}
 			for _, warning := range loaded.Warnings() {
 				fmt.Fprintln(stdout, "warning:", warning)
