@@ -155,6 +155,9 @@ func TestFourLifetimesAreToldApart(t *testing.T) {
 			if lives[3].Unsaid != row.unsaid || strings.Contains(lives[2].Means, "renews it with") != row.renewed {
 				t.Errorf("refresh token: %q, access token: %q", lives[3].Unsaid, lives[2].Means)
 			}
+			if known := lives[3].Ends != 0; strings.Contains(lives[3].Means, "The session ends with it") != known {
+				t.Errorf("refresh token: %q", lives[3].Means)
+			}
 		})
 	}
 }
