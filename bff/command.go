@@ -31,6 +31,15 @@ type configError struct{ err error }
 func (e *configError) Error() string { return e.err.Error() }
 func (e *configError) Unwrap() error { return e.err }
 
+// refused is err of a config that does not load, with the likely reason when no
+// file was named.
+func refused(file string, err error) error {
+	if file == "" {
+		err = fmt.Errorf("%w\nno --config was given, so only the environment was read", err)
+	}
+	return &configError{err}
+}
+
 func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "cloakroom",
@@ -114,7 +123,7 @@ func serveCommand(environ []string, stderr io.Writer) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			loaded, err := config.Load(file, environ)
 			if err != nil {
-				return &configError{err}
+				return refused(file, err)
 			}
 			log := newLogger(stderr, loaded.Log.Level, loaded.Log.Format)
 			for _, warning := range loaded.Warnings() {
@@ -139,10 +148,11 @@ func checkCommand(environ []string, stdout io.Writer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check a config and list every problem at once",
+		Long:  "Check a config, with what the environment adds, and list every problem at once. It connects to nothing.\nThe exit status is 2 when there is a problem; a warning is none.",
 		RunE: func(*cobra.Command, []string) error {
 			loaded, err := config.Load(file, environ)
 			if err != nil {
-				return &configError{err}
+				return refused(file, err)
 			}
 			for _, warning := range loaded.Warnings() {
 				fmt.Fprintln(stdout, "warning:", warning)
@@ -163,7 +173,7 @@ func keygenCommand(stdout io.Writer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "keygen",
 		Short: "Print a new key for session.keys",
-		Long:  "Print a new key for session.keys. Put it first in the list: it seals from then on, and the others still open.",
+		Long:  "Print a new key for session.keys. Put it first in the list: it seals within half a minute, and the others still open.\nWhere instances get their list further apart than that, put it second, and first once all have it.",
 		RunE: func(*cobra.Command, []string) error {
 			id, key := config.GenerateKey(time.Now())
 			_, err := fmt.Fprintf(stdout, "- id: %s\n  secret: %s\n", id, key.Reveal())

@@ -48,12 +48,19 @@ type SessionFacts struct {
 
 // TokenFacts describes one token the session holds. Fingerprint is the first
 // 8 hex digits of its SHA-256: enough to see it change, useless to spend.
+// Resource and Scopes are of a further access token, for one API (RFC 8707).
 type TokenFacts struct {
-	Kind        string `json:"kind"` // TokenAccess, TokenRefresh or TokenID
-	Fingerprint string `json:"fingerprint"`
-	Bytes       int    `json:"bytes"`
-	Expires     int64  `json:"expires,omitempty"` // 0 when only the provider knows
+	Kind        string   `json:"kind"` // TokenAccess, TokenRefresh or TokenID
+	Fingerprint string   `json:"fingerprint"`
+	Bytes       int      `json:"bytes"`
+	Expires     int64    `json:"expires,omitempty"`  // 0 when only the provider knows
+	Resource    string   `json:"resource,omitempty"` // an absolute URI
+	Scopes      []string `json:"scopes,omitempty"`   // asked for, not granted
 }
+
+// Further reports whether the token is for one API only, besides the session's
+// own access token.
+func (t TokenFacts) Further() bool { return t.Resource != "" || len(t.Scopes) > 0 }
 
 // Kinds of token.
 const (

@@ -111,10 +111,10 @@ func (d *decoder) checkResource(key, resource string) {
 func (d *decoder) checkRouteToken(key string, r Route, granted []string) {
 	if r.Auth == AuthNone {
 		if r.Resource != "" {
-			d.fail(key+".resource", "is not for auth none")
+			d.fail(key+".resource", "is not for auth none, which sends no token")
 		}
 		if len(r.Scopes) > 0 {
-			d.fail(key+".scopes", "are not for auth none")
+			d.fail(key+".scopes", "are not for auth none, which sends no token")
 		}
 		return
 	}
@@ -123,7 +123,7 @@ func (d *decoder) checkRouteToken(key string, r Route, granted []string) {
 	for i, scope := range r.Scopes {
 		if scope != "" && d.ok("provider", "provider.scopes") && !slices.Contains(granted, scope) {
 			// RFC 6749 §6: a renewal cannot ask for more than was granted.
-			d.fail(key+".scopes["+strconv.Itoa(i)+"]", "is not among provider.scopes")
+			d.fail(key+".scopes["+strconv.Itoa(i)+"]", "is not among provider.scopes: list it there too")
 		}
 	}
 }

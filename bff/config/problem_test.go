@@ -151,10 +151,10 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"an API's resource is a path", "    auth:", "    resource: /v1\n    auth:", ":22: api[0].resource: must be an absolute URI without fragment (RFC 8707 §2)"},
 		{"an API's scope has a quote", "    auth:", "    scopes: ['a\"b']\n    auth:", ":22: api[0].scopes[0]: must be printable ASCII without space, quote or backslash (RFC 6749 §3.3)"},
 		{"an API's scope is twice", "    auth:", "    scopes: [orders, orders]\n    auth:", ":22: api[0].scopes[1]: is listed twice"},
-		{"an API's scope is never granted", "    auth:", "    scopes: [orders, stock]\n    auth:", ":22: api[0].scopes[1]: is not among provider.scopes"},
-		{"a resource where no token goes", "    auth: optional", "    resource: urn:x\n    auth: none", ":22: api[0].resource: is not for auth none"},
+		{"an API's scope is never granted", "    auth:", "    scopes: [orders, stock]\n    auth:", ":22: api[0].scopes[1]: is not among provider.scopes: list it there too"},
+		{"a resource where no token goes", "    auth: optional", "    resource: urn:x\n    auth: none", ":22: api[0].resource: is not for auth none, which sends no token"},
 		{"a resource beside the session's own token", "api:\n", "api:\n  - {path: /mail/, upstream: 'https://mail/', resource: 'urn:mail'}\n", ":5: provider.resource: is required: api[1] is sent the session's own token, which could be good for the resource of api[0] too"},
-		{"scopes where no token goes", "    auth: optional", "    scopes: [orders]\n    auth: none", ":22: api[0].scopes: are not for auth none"},
+		{"scopes where no token goes", "    auth: optional", "    scopes: [orders]\n    auth: none", ":22: api[0].scopes: are not for auth none, which sends no token"},
 		{"auth is unknown", "auth: optional", "auth: maybe", ":22: api[0].auth: must be one of: required, optional, none"},
 		{"timeout is negative", "timeout: 5s", "timeout: -5s", ":23: api[0].timeout: must be longer than zero"},
 

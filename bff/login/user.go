@@ -78,25 +78,28 @@ func (e *Endpoints) Inspect(w http.ResponseWriter, r *http.Request) error {
 			Created: s.Created.Unix(), LastSeen: s.LastSeen.Unix(),
 			IdleExpires: e.config.Desk.Sessions.Lifetimes().IdleExpires(&s).Unix(), AbsoluteExpires: s.Deadline.Unix(),
 		},
-		Tokens: tokenFacts(&s.Tokens),
+		Tokens: tokenFacts(&s),
 	})
 }
 
-func tokenFacts(tokens *session.Tokens) []shared.TokenFacts {
+func tokenFacts(s *session.Session) []shared.TokenFacts {
 	facts := []shared.TokenFacts{}
-	add := func(kind string, token secret.String, expires time.Time) {
+	add := func(fact shared.TokenFacts, token secret.String, expires time.Time) {
 		if token.Empty() {
 			return
 		}
-		fact := shared.TokenFacts{Kind: kind, Fingerprint: token.Fingerprint(), Bytes: token.Len()}
+		fact.Fingerprint, fact.Bytes = token.Fingerprint(), token.Len()
 		if !expires.IsZero() {
 			fact.Expires = expires.Unix()
 		}
 		facts = append(facts, fact)
 	}
-	add(shared.TokenAccess, tokens.Access, tokens.AccessExpires)
-	add(shared.TokenRefresh, tokens.Refresh, tokens.RefreshExpires)
-	add(shared.TokenID, tokens.ID, time.Time{})
+	add(shared.TokenFacts{Kind: shared.TokenAccess}, s.Tokens.Access, s.Tokens.AccessExpires)
+	for _, g := range s.Grants {
+		add(shared.TokenFacts{Kind: shared.TokenAccess, Resource: g.Resource, Scopes: g.Scopes}, g.Access, g.Expires)
+	}
+	add(shared.TokenFacts{Kind: shared.TokenRefresh}, s.Tokens.Refresh, s.Tokens.RefreshExpires)
+	add(shared.TokenFacts{Kind: shared.TokenID}, s.Tokens.ID, time.Time{})
 	return facts
 }
 

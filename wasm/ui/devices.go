@@ -120,9 +120,9 @@ func (d *devices) others() app.UI {
 	case n < 2:
 		return nil
 	case d.model.AskingOthers:
-		return app.Span().Class("ask").Body(d.confirm(shared.HandleOthers, "End all "+Number(n), "Yes, end all other sessions", "Keep all other sessions")...)
+		return app.Span().Class("ask").Body(d.confirm(shared.HandleOthers, "End all "+Number(n), "Yes, end all "+Number(n)+" other sessions", "Keep all other sessions")...)
 	}
-	return d.ender(shared.HandleOthers, "End all others", "End all other sessions")
+	return d.ender(shared.HandleOthers, "End all others", "End all others of your sessions")
 }
 
 func (d *devices) rows() app.UI {
@@ -154,7 +154,7 @@ func (d *devices) row(r DeviceRow) app.UI {
 	}
 	from := "Signed in " + Day(r.Created)
 	if r.Address != "" {
-		from += " from " + r.Address
+		from += " from network " + r.Address
 	}
 	class := "device"
 	if r.Asking {

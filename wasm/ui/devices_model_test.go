@@ -131,12 +131,13 @@ func TestFourLifetimesAreToldApart(t *testing.T) {
 	for _, row := range []struct {
 		name    string
 		tokens  []shared.TokenFacts
-		ends    []int64 // idle, absolute, access, refresh
+		ends    []int64 // idle, absolute, access, refresh, further
 		unsaid  string  // of the refresh token
 		renewed bool
 	}{
 		{"all said", []shared.TokenFacts{access, {Kind: shared.TokenRefresh, Expires: 4}, {Kind: shared.TokenID, Expires: 9}}, []int64{1, 2, 3, 4}, "Only the provider knows", true},
 		{"a refresh token whose end only the provider knows", []shared.TokenFacts{access, {Kind: shared.TokenRefresh}}, []int64{1, 2, 3, 0}, "Only the provider knows", true},
+		{"a further token, for one API", []shared.TokenFacts{access, {Kind: shared.TokenAccess, Resource: "https://billing.example", Expires: 7}, {Kind: shared.TokenRefresh}}, []int64{1, 2, 3, 0, 7}, "Only the provider knows", true},
 		{"no refresh token", []shared.TokenFacts{access}, []int64{1, 2, 3, 0}, "None", false},
 		{"no token at all", nil, []int64{1, 2, 0, 0}, "None", false},
 	} {
@@ -153,6 +154,9 @@ func TestFourLifetimesAreToldApart(t *testing.T) {
 			}
 			if lives[3].Unsaid != row.unsaid || strings.Contains(lives[2].Means, "renews it with") != row.renewed {
 				t.Errorf("refresh token: %q, access token: %q", lives[3].Unsaid, lives[2].Means)
+			}
+			if known := lives[3].Ends != 0; strings.Contains(lives[3].Means, "The session ends with it") != known {
+				t.Errorf("refresh token: %q", lives[3].Means)
 			}
 		})
 	}

@@ -33,7 +33,7 @@ func (h *home) Render() app.UI {
 		app.Ol().Class("steps").Body(
 			step(iconHanger, "Hand in the coat", "Signing in is a visit to your provider. The tokens it hands out go to the server, not to this page."),
 			step(iconTicket, "Keep the ticket", "The cookie is random, HttpOnly and bound to this host. It opens nothing but this counter."),
-			step(iconBell, "Ring for service", "Every call shows the ticket. The server attaches the token and renews it before it runs out."),
+			step(iconBell, "Ring for service", "Every call shows the ticket. The server attaches the token, and renews it when it runs out."),
 		),
 	)
 }

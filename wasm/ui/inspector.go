@@ -221,6 +221,7 @@ func coat(t shared.TokenFacts) app.UI {
 		app.Div().Body(
 			app.P().Class("strong").Text(kindName(t.Kind)),
 			app.P().Class("fine soft").Body(app.Code().Text(t.Fingerprint), app.Text(" · "+Size(t.Bytes))),
+			when(t.Further(), func() app.UI { return app.P().Class("fine soft").Text("For " + purpose(t)) }),
 			app.P().Class("fine soft").Body(use(t)...),
 		),
 	)

@@ -201,6 +201,35 @@ func TestEveryTokenSaysWhatItIsGoodFor(t *testing.T) {
 	}
 }
 
+func TestATokenForOneAPISaysWhichOne(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		token shared.TokenFacts
+		has   string
+	}{
+		{"by its resource", shared.TokenFacts{Resource: "https://billing.example"}, "For https://billing.example<"},
+		{"by its scopes", shared.TokenFacts{Scopes: []string{"read", "write"}}, "For read write<"},
+		{"by both", shared.TokenFacts{Resource: "https://billing.example", Scopes: []string{"read"}}, "For https://billing.example (read)<"},
+		{"the session's own says nothing", shared.TokenFacts{}, "Good for: as long as the provider lets it<"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.token.Kind, row.token.Fingerprint = shared.TokenAccess, "aaaaaaaa"
+			held := shared.Holdings{Tokens: []shared.TokenFacts{row.token}}
+			pages := map[string]string{"inspector": ui.RenderHeld(held, states()["signed in"])}
+			if row.token.Further() {
+				pages["session"] = ui.RenderSession(held, states()["signed in"])
+			} else if strings.Contains(pages["inspector"], ">For ") {
+				t.Error("the session's own token is said to be for one API")
+			}
+			for name, page := range pages {
+				if !strings.Contains(page, row.has) {
+					t.Errorf("%s: want %q in %s", name, row.has, page)
+				}
+			}
+		})
+	}
+}
+
 func TestTheListOfSessionsSaysWhatItKnows(t *testing.T) {
 	three := []ui.DeviceRow{
 		{Device: shared.Device{Handle: "h1", Current: true, UserAgent: firefoxOnLinux, Address: "203.0.113.0/24"}},

@@ -130,7 +130,7 @@ func clocks(lives []Lifetime) app.UI {
 		if l.Ends != 0 {
 			fact = app.P().Body(
 				app.Strong().Body(&countdown{Until: l.Ends, Over: l.Over}),
-				app.Span().Class("soft fine").Text(" · "+Moment(l.Ends)),
+				app.Span().Class("soft fine").Text(" · "+Day(l.Ends)),
 			)
 		}
 		return app.Div().DataSet("lifetime", l.ID).Body(

@@ -163,7 +163,7 @@ func (s *shell) stayQuestion() app.UI {
 			when(s.session.User.LogoutURL != "" && !s.question.Final, func() app.UI {
 				return app.A().Class("button quiet").Href(s.session.User.LogoutURL).OnClick(leave).Text("Sign out")
 			}),
-			app.Button().Type("button").Class("button quiet").Text("Later").
+			app.Button().Type("button").Class("button quiet").Text("Not now").
 				OnClick(func(ctx app.Context, _ app.Event) { ctx.NewAction(actLater) }),
 		),
 	)

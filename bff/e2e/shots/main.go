@@ -7,6 +7,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ func main() {
 	out := flag.String("out", "shots", "folder for the pictures; made if it is not there")
 	only := flag.String("only", "", "scenes to draw, with commas between; empty means all")
 	flag.Parse()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the demo's provider logs there
 	if err := run(*out, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "shots:", err)
 		os.Exit(1)

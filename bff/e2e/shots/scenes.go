@@ -173,9 +173,8 @@ func expired(s *session) {
 		for _, family := range world.Demo.IDP.Families() {
 			world.Demo.IDP.Revoke(family.ID)
 		}
-		// With the next renewal the session is over.
+		// With the next renewal the session is over, and the page is told.
 		stage.Until(s, stage.Patience, "the session to end", func() bool { return tab.Call("GET", "/api/orders").Status == 401 })
-		tab.Click(`nav a[href="/orders?page=2"]`)
 		tab.WaitVisible(gate)
 		if page.path != "/orders" {
 			tab.Click(`header a[href="` + page.path + `"]`)
