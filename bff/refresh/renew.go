@@ -120,6 +120,11 @@ func (r *Refresher) keep(ctx context.Context, t session.Ticket, need Need, mine 
 // put writes the tokens into the session: the access token where need has its
 // place, all else where it always is.
 func put(s *session.Session, need Need, tokens session.Tokens, now time.Time) {
+	if tokens.Key.Reveal() != s.Tokens.Key.Reveal() {
+		// Binding was switched on or off since: what is bound otherwise must not be
+		// sent any more.
+		s.Grants, s.Tokens.AccessExpires = nil, now
+	}
 	if !need.isOther() {
 		s.Tokens, s.Renewed = tokens, now
 		return
