@@ -13,6 +13,7 @@
 //
 // All are of one site, as applications of one company often are. So the
 // provider's Lax cookie comes along in a hidden frame; with a provider on
-// another site only a window would bring it. The pages have no
+// another site only a window would bring it, now that Chromium withholds
+// cookies from frames of other sites. The pages have no
 // Content-Security-Policy: what is compared is where tokens are kept.
 package strategy
