@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/rs/cors"
+
 	"cloakroom/bff/respond"
 	"cloakroom/shared/problem"
 )
@@ -13,6 +15,7 @@ import (
 type API struct {
 	cfg       Config
 	mux       *http.ServeMux
+	handler   http.Handler // mux, and what pages of other origins may do
 	responder *respond.Responder
 	verifier  *verifier
 	orders    *ledger
@@ -34,10 +37,24 @@ func New(cfg Config) (*API, error) {
 		orders:    newLedger(cfg.Seed, cfg.Now()),
 	}
 	a.routes()
+	a.handler = a.toPages(a.mux)
 	return a, nil
 }
 
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// toPages lets pages of the allowed origins call (BBA-56). Credentials are not
+// allowed: a token is all that counts here, and no page sends one unasked.
+func (a *API) toPages(next http.Handler) http.Handler {
+	if len(a.cfg.AllowedOrigins) == 0 {
+		return next // cors.New would take an empty list for every origin
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: a.cfg.AllowedOrigins,
+		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
+		AllowedHeaders: []string{"Authorization", "Content-Type"},
+	}).Handler(next)
+}
 
 // handler is an endpoint whose caller has shown a valid token.
 type handler func(w http.ResponseWriter, r *http.Request, t *accessToken) error

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,9 @@ type Config struct {
 	JWKSURL string
 	// RequiredScope are the scopes that orders need, all of them; nil: orders.
 	RequiredScope []string
+	// AllowedOrigins are those whose pages may call, with a token of their own,
+	// and read the answers, by CORS (BBA-56). Empty: no page of another origin.
+	AllowedOrigins []string
 
 	// HTTPClient fetches keys; nil: one that follows no redirect and waits 5s.
 	HTTPClient *http.Client
@@ -72,6 +76,11 @@ func (c Config) validate() error {
 	}
 	if c.Audience == "" {
 		errs = append(errs, errors.New("api: no audience"))
+	}
+	for _, origin := range c.AllowedOrigins {
+		if u, err := url.Parse(origin); err != nil || !isHTTPURL(origin) || u.Scheme+"://"+u.Host != origin || u.User != nil || strings.Contains(origin, "*") {
+			errs = append(errs, fmt.Errorf("api: %q is not an origin", origin))
+		}
 	}
 	for subject, n := range c.Seed {
 		if subject == "" || n < 0 || n > maxOrders {

@@ -21,7 +21,6 @@ func (c *client) GetID() string                       { return c.ID }
 func (c *client) RedirectURIs() []string              { return c.Client.RedirectURIs }
 func (c *client) PostLogoutRedirectURIs() []string    { return c.Client.PostLogoutRedirectURIs }
 func (c *client) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
-func (c *client) AuthMethod() oidc.AuthMethod         { return oidc.AuthMethodBasic } // op takes client_secret_post as well
 func (c *client) ResponseTypes() []oidc.ResponseType {
 	return []oidc.ResponseType{oidc.ResponseTypeCode}
 }
@@ -32,6 +31,15 @@ func (c *client) IDTokenUserinfoClaimsAssertion() bool { return true }
 func (c *client) ClockSkew() time.Duration             { return 0 }
 func (c *client) GrantTypes() []oidc.GrantType {
 	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
+}
+
+// AuthMethod decides whether op asks for a secret: of a public client it never
+// does (BBA-52). Where it asks, it takes client_secret_post as well.
+func (c *client) AuthMethod() oidc.AuthMethod {
+	if c.Public {
+		return oidc.AuthMethodNone
+	}
+	return oidc.AuthMethodBasic
 }
 
 func (c *client) LoginURL(requestID string) string {

@@ -56,13 +56,22 @@ const (
 	KindLogout = "logout_token"
 )
 
-// Client is a registered relying party. It is confidential and may use
-// client_secret_basic or client_secret_post, as it likes. All URIs are
-// compared as strings.
+// Client is a registered relying party. Unless it is public, it may use
+// client_secret_basic or client_secret_post, as it likes. All URIs and origins
+// are compared as strings.
 type Client struct {
-	ID                     string
-	Name                   string // shown on the consent page; empty: ID
-	Secret                 secret.String
+	ID     string
+	Name   string        // shown on the consent page; empty: ID
+	Secret secret.String // none for a public client
+
+	// Public is a client that cannot keep a secret: an application in the
+	// browser. A secret it sends all the same proves nothing (BBA-52).
+	Public bool
+	// AllowedOrigins are those whose pages may read what the token and the
+	// revocation endpoint answer to this client, by CORS (BBA-56). Public
+	// clients only: the calls of others come from their server.
+	AllowedOrigins []string
+
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 	BackChannelLogoutURI   string // empty: not told
@@ -144,8 +153,18 @@ func (c Config) validate() error {
 			fail("client %q: the ID is empty or taken", client.ID)
 		}
 		seen[client.ID] = true
-		if client.Secret.Empty() {
+		switch {
+		case !client.Public && client.Secret.Empty():
 			fail("client %q: no secret", client.ID)
+		case client.Public && !client.Secret.Empty():
+			fail("client %q: a public client has no secret", client.ID)
+		case !client.Public && len(client.AllowedOrigins) > 0:
+			fail("client %q: only a public client is called from pages", client.ID)
+		}
+		for _, origin := range client.AllowedOrigins {
+			if err := checkOrigin(origin); err != nil {
+				fail("client %q: %w", client.ID, err)
+			}
 		}
 		if len(client.RedirectURIs) == 0 {
 			fail("client %q: no redirect URI", client.ID)
@@ -181,16 +200,27 @@ func (c Config) validate() error {
 // checkIssuer holds the provider to loopback: its users' passwords are on its
 // front page, and only there is plain http no risk.
 func checkIssuer(issuer string) error {
-	u, err := url.Parse(issuer)
-	if err != nil {
+	if err := checkOrigin(issuer); err != nil {
 		return err
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Scheme+"://"+u.Host != issuer || u.User != nil {
-		return fmt.Errorf("%q is not an origin", issuer)
-	}
+	u, _ := url.Parse(issuer)
 	host := u.Hostname()
 	if ip := net.ParseIP(host); host != "localhost" && !strings.HasSuffix(host, ".localhost") && !ip.IsLoopback() {
 		return fmt.Errorf("%q is not on loopback", issuer)
+	}
+	return nil
+}
+
+// checkOrigin refuses whatever no browser would send as an Origin: patterns,
+// and "null", too.
+func checkOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return err
+	}
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != origin ||
+		u.User != nil || strings.Contains(origin, "*") {
+		return fmt.Errorf("%q is not an origin", origin)
 	}
 	return nil
 }

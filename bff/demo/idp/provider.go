@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
@@ -109,7 +110,7 @@ func (p *Provider) assemble() error {
 	}
 	protocol := op.RegisterServer(server{legacy: op.NewLegacyServer(p.op, endpoints), p: p}, endpoints,
 		op.WithEncoder(p.op.encoder),
-		op.WithServerCORSOptions(nil), // no page of another origin has business here
+		op.WithServerCORSOptions(nil), // which pages may read what, cors.go says
 		op.WithHTTPMiddleware(op.NewIssuerInterceptor(provider.IssuerFromRequest).Handler),
 	)
 	p.handler = p.harden(p.gate.handler(p, p.route(protocol)))
@@ -128,8 +129,10 @@ func (p *Provider) route(protocol http.Handler) http.Handler {
 	mux.HandleFunc("GET "+pathCSS, serveCSS)
 	mux.Handle(pathAuthorize, readable(protocol))
 	mux.Handle(pathEndSession, readable(protocol))
-	mux.Handle(pathToken, backChannelOnly(protocol))
-	mux.Handle(pathRevoke, backChannelOnly(protocol))
+	mux.Handle(pathToken, p.toPages(backChannelOnly, protocol))
+	mux.Handle(pathRevoke, p.toPages(backChannelOnly, protocol))
+	mux.Handle(pathKeys, p.toPages(nil, protocol))
+	mux.Handle(oidc.DiscoveryEndpoint, p.toPages(nil, protocol))
 	mux.Handle("/", protocol)
 	return mux
 }

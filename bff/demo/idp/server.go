@@ -48,6 +48,9 @@ func (s server) Discovery(ctx context.Context, r *op.Request[struct{}]) (*op.Res
 	config.ResponseTypesSupported = []string{string(oidc.ResponseTypeCode)}
 	config.ResponseModesSupported = []string{string(oidc.ResponseModeQuery)}
 	config.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
+	if s.p.hasPublicClient() {
+		methods = append(methods, oidc.AuthMethodNone)
+	}
 	config.TokenEndpointAuthMethodsSupported = methods
 	config.RevocationEndpointAuthMethodsSupported = methods
 	config.RevocationEndpointAuthSigningAlgValuesSupported = nil

@@ -159,7 +159,7 @@ func (s storage) GetClientByClientID(_ context.Context, id string) (op.Client, e
 
 func (s storage) AuthorizeClientIDSecret(_ context.Context, id, secret string) error {
 	client, ok := s.p.clients[id]
-	if !ok || !equal(client.Secret.Reveal(), secret) {
+	if !ok || client.Public || !equal(client.Secret.Reveal(), secret) {
 		return errors.New("unknown client or wrong secret")
 	}
 	return nil

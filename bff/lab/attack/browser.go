@@ -1,0 +1,115 @@
+package attack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"cloakroom/bff/lab/strategy"
+	"cloakroom/shared/lab"
+)
+
+// Browser is the victim's, with one tab in front. It must resolve every name
+// below localhost to loopback and let windows open: a real payload waits for
+// a click to open one.
+type Browser interface {
+	// Go navigates the tab and waits until the page has loaded.
+	Go(ctx context.Context, address string) error
+	// Run runs an expression in the page's own world, without waiting for a
+	// promise, and reads its value as JSON into out, unless out is nil.
+	Run(ctx context.Context, expression string, out any) error
+	// Cookies is what the disk has for an origin, HttpOnly ones too: what
+	// malware on the device reads.
+	Cookies(ctx context.Context, origin string) ([]*http.Cookie, error)
+	// Forget empties every store of an origin, cookies too.
+	Forget(ctx context.Context, origin string) error
+}
+
+const (
+	patience = 30 * time.Second      // bounds every wait
+	pause    = 10 * time.Millisecond // how often a page is looked at
+)
+
+// until runs an expression again and again until it gives a value other than
+// "". A page that is being replaced is looked at again.
+func until(ctx context.Context, b Browser, expression string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	look := time.NewTicker(pause)
+	defer look.Stop()
+	var last error
+	for {
+		var value string
+		if last = b.Run(ctx, expression, &value); last == nil && value != "" {
+			return value, nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("attack: gave up waiting for the page: %w (last: %v)", ctx.Err(), last)
+		case <-look.C:
+		}
+	}
+}
+
+// where tells what the tab shows on the way to being signed in.
+const where = `(() => {
+	if (document.readyState !== "complete") return "";
+	if (document.querySelector("#password")) return "password";
+	if (document.querySelector("button[value=allow]")) return "consent";
+	if (location.origin !== %q) return "";
+	const state = document.documentElement.dataset.state ?? "";
+	return state === "unknown" ? "" : state;
+})()`
+
+// signIn signs the victim in afresh, as a person does: the origin is emptied
+// before, so that no cell lives on what another one left.
+func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) error {
+	origin := w.Origin(s.ID)
+	if err := b.Forget(ctx, origin); err != nil {
+		return fmt.Errorf("attack: empty the origin: %w", err)
+	}
+	if err := b.Go(ctx, origin+"/"); err != nil {
+		return fmt.Errorf("attack: open the application: %w", err)
+	}
+	look := fmt.Sprintf(where, origin)
+	state, err := until(ctx, b, look)
+	if err == nil && state == "in" { // what the tab itself keeps
+		if err = b.Run(ctx, `void sessionStorage.clear()`, nil); err == nil {
+			if err = b.Go(ctx, origin+"/"); err == nil {
+				state, err = until(ctx, b, look)
+			}
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case state != "out":
+		return fmt.Errorf("attack: a fresh application is %q", state)
+	}
+	act := `(document.documentElement.dataset.state = "unknown", document.querySelector("#sign-in").click(), "")`
+	for range 4 { // the button, the password, the consent, the way back
+		if err := b.Run(ctx, act, nil); err != nil {
+			return fmt.Errorf("attack: sign in: %w", err)
+		}
+		state, err := until(ctx, b, look)
+		switch {
+		case err != nil:
+			return err
+		case state == "in":
+			return nil
+		case state == "password":
+			act = fmt.Sprintf(`(() => {
+				const field = document.querySelector("#password");
+				document.querySelector("#username").value = %q; field.value = %q;
+				const form = field.form; form.requestSubmit(); field.id = "sent"; return "";
+			})()`, strategy.Victim.Name, strategy.Victim.Password)
+		case state == "consent":
+			act = `(() => { const yes = document.querySelector("button[value=allow]"); yes.form.requestSubmit(yes); yes.value = "sent"; return ""; })()`
+		default:
+			return fmt.Errorf("attack: the application is %q after the sign-in", state)
+		}
+	}
+	return errors.New("attack: the sign-in does not end")
+}

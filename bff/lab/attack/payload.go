@@ -1,0 +1,30 @@
+package attack
+
+import (
+	"embed"
+	"encoding/json"
+	"strings"
+)
+
+//go:embed payload/*.js
+var payloads embed.FS
+
+// script makes an expression of a payload: its parameters as constants, what
+// sends reports, and the payload itself, in a function that nobody awaits.
+func script(name string, parameters map[string]string) string {
+	var text strings.Builder
+	text.WriteString("void (async () => {\n")
+	for key, value := range parameters {
+		literal, _ := json.Marshal(value) // escapes "<" too, so it can stand in a page
+		text.WriteString("const " + key + " = " + string(literal) + ";\n")
+	}
+	for _, file := range []string{"report.js", name + ".js"} {
+		content, err := payloads.ReadFile("payload/" + file)
+		if err != nil {
+			panic("attack: no payload " + file) // the names are in this package
+		}
+		text.Write(content)
+	}
+	text.WriteString("})()")
+	return text.String()
+}

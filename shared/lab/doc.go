@@ -1,0 +1,7 @@
+// Package lab is the vocabulary of the lab: which strategies there are of
+// keeping a session or a token, which attacks are made on them, and the shape
+// of what came out.
+//
+// It owns names and shapes. It knows no outcome: that is in a report, and a
+// report is made by running the attacks.
+package lab
