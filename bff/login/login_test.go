@@ -371,6 +371,35 @@ func TestTransactionsDoNotPileUp(t *testing.T) {
 	}
 }
 
+// A browser that restores its tabs begins a sign-in in each, before any of them
+// has seen a cookie of the others.
+func TestTransactionsThatBeganTogetherDoNotPileUp(t *testing.T) {
+	v := newVisitor(t)
+	u, err := url.Parse(v.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var begun []*http.Cookie
+	for range 20 {
+		v.begin("")
+		begun = append(begun, v.cookies(shared.CookieName+"-login-")...)
+		if v.http.Jar, err = cookiejar.New(nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, cookie := range begun {
+		cookie.Path, cookie.Secure = "/", true
+	}
+	v.http.Jar.SetCookies(u, begun)
+	last := v.begin("")
+	if n := len(v.cookies(shared.CookieName + "-login-")); n != 6 {
+		t.Errorf("%d transaction cookies", n)
+	}
+	if a := v.get(shared.PathCallback + "?code=c&state=" + last); a.StatusCode != http.StatusSeeOther {
+		t.Errorf("the newest was forgotten: %s", a.body)
+	}
+}
+
 func TestCallbacksThatMustFail(t *testing.T) {
 	for _, c := range []struct {
 		name string
