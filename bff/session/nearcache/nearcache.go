@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"cloakroom/bff/session"
@@ -169,7 +170,7 @@ func (s *Store) Find(ctx context.Context, key session.Key) ([]session.Record, er
 }
 
 // Run does the backend's own work, and listens to its changes if it tells
-// them.
+// them, until ctx ends or one of the two fails.
 func (s *Store) Run(ctx context.Context) error {
 	var work []func(context.Context) error
 	if runner, ok := s.backend.(session.Runner); ok {
@@ -182,15 +183,11 @@ func (s *Store) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	errs := make(chan error, len(work))
+	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range work {
-		go func() { errs <- run(ctx) }()
+		group.Go(func() error { return run(ctx) })
 	}
-	var all []error
-	for range work {
-		all = append(all, <-errs)
-	}
-	return errors.Join(all...)
+	return group.Wait()
 }
 
 // Stats is the state of the copy at one moment.

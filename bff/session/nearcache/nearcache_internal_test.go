@@ -61,3 +61,30 @@ func TestASignOutReachesEveryReadUnderWay(t *testing.T) {
 		t.Errorf("after the sign-out: %v", err)
 	}
 }
+
+// failing is a store whose own work fails at once, and that tells of nothing.
+type failing struct{ *memory.Store }
+
+var errWork = errors.New("the port is taken")
+
+func (failing) Run(context.Context) error { return errWork }
+func (failing) Watch(ctx context.Context, _ func(session.ID, bool)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestAStoreWhoseWorkFailsIsHeardAtOnce(t *testing.T) {
+	kept, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(failing{kept}, Config{MaxBytes: 1, MaxAge: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := s.Run(ctx); !errors.Is(err, errWork) || ctx.Err() != nil {
+		t.Errorf("Run = %v", err)
+	}
+}
