@@ -226,9 +226,9 @@ func (p *page) Write(b []byte) (int, error) {
 }
 func (p *page) FlushError() error { p.flush++; return nil }
 
-// unused is the event stream of a session that nobody uses, which ends after
+// unused are the endpoints before a session that nobody uses, which ends after
 // idle, and its cookie. It must be called in a bubble.
-func unused(t *testing.T, idle time.Duration) (http.Handler, *http.Cookie) {
+func unused(t *testing.T, idle time.Duration) (*login.Endpoints, *http.Cookie) {
 	t.Helper()
 	store, err := memory.New(memory.Config{})
 	if err != nil {
@@ -257,18 +257,18 @@ func unused(t *testing.T, idle time.Duration) (http.Handler, *http.Cookie) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return new(respond.Responder).Handler(endpoints.Events), &http.Cookie{Name: shared.CookieName, Value: ticket.Reveal()}
+	return endpoints, &http.Cookie{Name: shared.CookieName, Value: ticket.Reveal()}
 }
 
 // TestWhatATabHears is the whole life of a session that nobody uses. That it
 // ends in time shows that an open tab does not keep it alive.
 func TestWhatATabHears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		handler, cookie := unused(t, 70*time.Second)
+		endpoints, cookie := unused(t, 70*time.Second)
 		r := httptest.NewRequest(http.MethodGet, shared.PathEvents, nil)
 		r.AddCookie(cookie)
 		w := &page{ResponseWriter: httptest.NewRecorder(), began: time.Now()}
-		handler.ServeHTTP(w, r)
+		new(respond.Responder).Handler(endpoints.Events).ServeHTTP(w, r)
 		if len(w.said) == 0 || !regexp.MustCompile("^0s "+greeting+"\n$").MatchString(w.said[0]) {
 			t.Fatalf("the tab hears %q", w.said)
 		}
@@ -311,12 +311,12 @@ func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 func TestAStreamLastsThroughItsSilences(t *testing.T) {
 	for protocol := 1; protocol <= 2; protocol++ {
 		synctest.Test(t, func(t *testing.T) {
-			handler, cookie := unused(t, 70*time.Second)
+			endpoints, cookie := unused(t, 70*time.Second)
 			var protocols http.Protocols
 			protocols.SetHTTP1(protocol == 1)
 			protocols.SetUnencryptedHTTP2(protocol == 2)
 			in := pipes{make(chan net.Conn), make(chan struct{})}
-			server := &http.Server{Handler: handler, Protocols: &protocols}
+			server := &http.Server{Handler: new(respond.Responder).Handler(endpoints.Events), Protocols: &protocols}
 			served := make(chan error, 1)
 			go func() { served <- server.Serve(in) }()
 			transport := &http.Transport{Protocols: &protocols, DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -345,4 +345,27 @@ func TestAStreamLastsThroughItsSilences(t *testing.T) {
 			<-served
 		})
 	}
+}
+
+// Nobody needs a session to send a logout token.
+func TestALogoutTokenThatDoesNotComeIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoints, _ := unused(t, time.Minute)
+		in := pipes{make(chan net.Conn), make(chan struct{})}
+		server := &http.Server{Handler: new(respond.Responder).Handler(endpoints.Backchannel)}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(in) }()
+		here, there := net.Pipe()
+		in.conns <- there
+		_ = here.SetDeadline(time.Now().Add(time.Hour))
+		if _, err := here.Write([]byte("POST / HTTP/1.1\r\nHost: app.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nlogout_")); err != nil {
+			t.Fatal(err)
+		}
+		all, err := io.ReadAll(here) // up to where the server hangs up
+		if err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 400 ") {
+			t.Errorf("answered %q, %v", all, err)
+		}
+		_, _ = here.Close(), server.Close()
+		<-served
+	})
 }
