@@ -11,8 +11,8 @@ import (
 )
 
 // reloadEvery is how often the config is read again for a new key ring.
-// sealAfter is how many readings a new key only opens before it seals: by then
-// the other instances know it, who are going to meet what it sealed.
+// sealAfter is how many good readings a new key only opens before it seals: by
+// then the other instances know it, who are going to meet what it sealed.
 const (
 	reloadEvery = 10 * time.Second
 	sealAfter   = 2
@@ -34,11 +34,15 @@ func followKeys(ctx context.Context, now []config.Key, load func() (*config.Conf
 		case <-tick.C:
 		}
 		loaded, err := load()
-		if err == nil && !reflect.DeepEqual(loaded.Session.Keys, next) {
+		switch {
+		case err != nil:
+		case !reflect.DeepEqual(loaded.Session.Keys, next):
 			next, left = loaded.Session.Keys, sealAfter
 			err = replaceKeys(&now, opening(next, now), replace, log)
-		} else if left--; err == nil && left <= 0 {
-			err = replaceKeys(&now, next, replace, log)
+		default:
+			if left--; left <= 0 {
+				err = replaceKeys(&now, next, replace, log)
+			}
 		}
 		switch {
 		case err == nil:
@@ -50,9 +54,13 @@ func followKeys(ctx context.Context, now []config.Key, load func() (*config.Conf
 	}
 }
 
-// opening is the ring next, except that a key seals which is in now already.
+// opening is the ring next, except that a key seals which is in now already: the
+// one that seals now, if it stays, since others may only open for as long.
 func opening(next, now []config.Key) []config.Key {
-	i := slices.IndexFunc(next, func(key config.Key) bool { return slices.Contains(now, key) })
+	i := slices.Index(next, now[0])
+	if i < 0 {
+		i = slices.IndexFunc(next, func(key config.Key) bool { return slices.Contains(now, key) })
+	}
 	if i <= 0 {
 		return next
 	}

@@ -93,6 +93,23 @@ func TestANewKeyRingIsFollowed(t *testing.T) {
 	})
 }
 
+// Every key only opens for two readings, even one that another follows at once.
+func TestTwoNewKeysInARowBothOpenBeforeTheySeal(t *testing.T) {
+	ring := func(ids ...string) (keys []config.Key) {
+		for _, id := range ids {
+			keys = append(keys, config.Key{ID: id})
+		}
+		return keys
+	}
+	now := opening(ring("new", "old"), ring("old"))
+	if got := ids(opening(ring("newest", "new", "old"), now)); got != "old newest new" {
+		t.Errorf("then the ring is %q", got)
+	}
+	if got := ids(opening(ring("newest", "new"), now)); got != "new newest" {
+		t.Errorf("without the key that sealed, it is %q", got)
+	}
+}
+
 func ids(keys []config.Key) string {
 	var all []string
 	for _, key := range keys {

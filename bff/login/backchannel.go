@@ -25,8 +25,11 @@ type LogoutVerifier interface {
 	VerifyLogoutToken(ctx context.Context, raw string) (LogoutToken, error)
 }
 
-// A logout token is a JWT of a few claims.
-const maxBackchannelBody = 64 << 10
+// A logout token is a JWT of a few claims, and sent by a server.
+const (
+	maxBackchannelBody = 64 << 10
+	bodyTimeout        = 10 * time.Second
+)
 
 // factLogoutToken is the fact that a logout token, named by issuer and jti, was
 // used.
@@ -64,6 +67,10 @@ func logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", problem.New(problem.BadRequest, errors.New("login: not a form")).WithDetail("send a form")
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBackchannelBody)
+	// Anyone may send here. A body that does not come would hold the connection
+	// for ever; once it failed, what is left of it is not waited for either.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(bodyTimeout))
 	if err := r.ParseForm(); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
@@ -71,6 +78,7 @@ func logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 		}
 		return "", problem.New(problem.BadRequest, errors.New("login: malformed form"))
 	}
+	_ = rc.SetReadDeadline(time.Time{})
 	switch values := r.PostForm["logout_token"]; len(values) {
 	case 1:
 		return values[0], nil

@@ -53,7 +53,6 @@ func (e *Endpoints) Events(w http.ResponseWriter, r *http.Request) error {
 	if !s.send(": watching\nretry: %d\n\n", 1000+rand.IntN(4000)) {
 		return nil
 	}
-	defer s.finish()
 	tick := time.NewTicker(keepAlive)
 	defer tick.Stop()
 	for {
@@ -94,14 +93,14 @@ func (s stream) send(format string, args ...any) bool {
 	// A tab that does not read would hold the stream for ever. A writer that
 	// knows no deadline does not hold it either.
 	_ = s.rc.SetWriteDeadline(time.Now().Add(writeTimeout))
+	// Once it passes, HTTP/2 resets a stream even if nothing is being written;
+	// over HTTP/1 it would meet the next request of the connection.
+	defer func() { _ = s.rc.SetWriteDeadline(time.Time{}) }()
 	if _, err := fmt.Fprintf(s.w, format, args...); err != nil {
 		return false
 	}
 	return s.rc.Flush() == nil
 }
-
-// finish leaves the connection as it was, for the next request.
-func (s stream) finish() { _ = s.rc.SetWriteDeadline(time.Time{}) }
 
 // tabs counts the event streams of each session.
 type tabs struct {

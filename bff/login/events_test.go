@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -225,39 +226,47 @@ func (p *page) Write(b []byte) (int, error) {
 }
 func (p *page) FlushError() error { p.flush++; return nil }
 
+// unused are the endpoints before a session that nobody uses, which ends after
+// idle, and its cookie. It must be called in a bubble.
+func unused(t *testing.T, idle time.Duration) (*login.Endpoints, *http.Cookie) {
+	t.Helper()
+	store, err := memory.New(memory.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := session.EphemeralKeyRing()
+	sessions, err := session.New(store, session.Config{Keys: keys, Lifetimes: session.Lifetimes{Idle: idle, Absolute: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub, err := events.New(events.Config{Store: store, Idle: idle})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	t.Cleanup(stop)
+	go func() { _ = hub.Run(ctx) }()
+	endpoints, err := login.New(login.Config{
+		Desk: session.Desk{Browser: session.Cookie{Name: shared.CookieName}, Sessions: sessions}, Cookie: session.Cookie{Name: shared.CookieName},
+		Provider: &provider{}, Logouts: &provider{}, Keys: keys, Events: hub,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := sessions.Create(t.Context(), session.Session{Issuer: "i", Subject: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return endpoints, &http.Cookie{Name: shared.CookieName, Value: ticket.Reveal()}
+}
+
 // TestWhatATabHears is the whole life of a session that nobody uses. That it
 // ends in time shows that an open tab does not keep it alive.
 func TestWhatATabHears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, err := memory.New(memory.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys := session.EphemeralKeyRing()
-		sessions, err := session.New(store, session.Config{Keys: keys, Lifetimes: session.Lifetimes{Idle: 70 * time.Second, Absolute: time.Hour}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		hub, err := events.New(events.Config{Store: store, Idle: 70 * time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		go func() { _ = hub.Run(ctx) }()
-		cookie := session.Cookie{Name: shared.CookieName}
-		endpoints, err := login.New(login.Config{
-			Desk: session.Desk{Browser: cookie, Sessions: sessions}, Cookie: cookie, Provider: &provider{}, Logouts: &provider{}, Keys: keys, Events: hub,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ticket, err := sessions.Create(t.Context(), session.Session{Issuer: "i", Subject: "s"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		endpoints, cookie := unused(t, 70*time.Second)
 		r := httptest.NewRequest(http.MethodGet, shared.PathEvents, nil)
-		r.AddCookie(&http.Cookie{Name: shared.CookieName, Value: ticket.Reveal()})
+		r.AddCookie(cookie)
 		w := &page{ResponseWriter: httptest.NewRecorder(), began: time.Now()}
 		new(respond.Responder).Handler(endpoints.Events).ServeHTTP(w, r)
 		if len(w.said) == 0 || !regexp.MustCompile("^0s "+greeting+"\n$").MatchString(w.said[0]) {
@@ -276,5 +285,87 @@ func TestWhatATabHears(t *testing.T) {
 		if w.flush != len(w.said) {
 			t.Errorf("%d messages, %d flushes", len(w.said), w.flush)
 		}
+	})
+}
+
+// pipes is a listener without a network, so that its connections live by the
+// clock of a bubble.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+func (p pipes) Close() error   { close(p.closed); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// A deadline that is left behind is no matter to HTTP/1 until the next write,
+// but cuts a stream of HTTP/2 in the silence between two.
+func TestAStreamLastsThroughItsSilences(t *testing.T) {
+	for protocol := 1; protocol <= 2; protocol++ {
+		synctest.Test(t, func(t *testing.T) {
+			endpoints, cookie := unused(t, 70*time.Second)
+			var protocols http.Protocols
+			protocols.SetHTTP1(protocol == 1)
+			protocols.SetUnencryptedHTTP2(protocol == 2)
+			in := pipes{make(chan net.Conn), make(chan struct{})}
+			server := &http.Server{Handler: new(respond.Responder).Handler(endpoints.Events), Protocols: &protocols}
+			served := make(chan error, 1)
+			go func() { served <- server.Serve(in) }()
+			transport := &http.Transport{Protocols: &protocols, DialContext: func(context.Context, string, string) (net.Conn, error) {
+				here, there := net.Pipe()
+				in.conns <- there
+				return here, nil
+			}}
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://app.example"+shared.PathEvents, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.AddCookie(cookie)
+			response, err := transport.RoundTrip(r)
+			if err != nil || response.ProtoMajor != protocol {
+				t.Fatalf("%v, %v", response, err)
+			}
+			here := tab{response, bufio.NewReader(response.Body)}
+			here.want(t, greeting)
+			for _, next := range []string{":\n", "event: session-expiring\ndata: .*\n", ":\n", ":\n", farewell} {
+				here.want(t, next)
+			}
+			here.wantEnd(t)
+			_ = response.Body.Close()
+			transport.CloseIdleConnections()
+			_ = server.Close()
+			<-served
+		})
+	}
+}
+
+// Nobody needs a session to send a logout token.
+func TestALogoutTokenThatDoesNotComeIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endpoints, _ := unused(t, time.Minute)
+		in := pipes{make(chan net.Conn), make(chan struct{})}
+		server := &http.Server{Handler: new(respond.Responder).Handler(endpoints.Backchannel)}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(in) }()
+		here, there := net.Pipe()
+		in.conns <- there
+		_ = here.SetDeadline(time.Now().Add(time.Hour))
+		if _, err := here.Write([]byte("POST / HTTP/1.1\r\nHost: app.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nlogout_")); err != nil {
+			t.Fatal(err)
+		}
+		all, err := io.ReadAll(here) // up to where the server hangs up
+		if err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 400 ") {
+			t.Errorf("answered %q, %v", all, err)
+		}
+		_, _ = here.Close(), server.Close()
+		<-served
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"cloakroom/bff/guard"
 	"cloakroom/bff/session"
@@ -74,6 +75,7 @@ func (e *Endpoints) EndSession(w http.ResponseWriter, r *http.Request) error {
 	if len(chosen) == 0 && handle != shared.HandleOthers {
 		return problem.New(problem.SessionUnknown, nil)
 	}
+	ctx := context.WithoutCancel(r.Context()) // whoever closes the page meant it all the same
 	for _, l := range chosen {
 		if l.ID == ticket.ID() {
 			if err := e.signOut(w, r, ticket, s); err != nil {
@@ -81,11 +83,11 @@ func (e *Endpoints) EndSession(w http.ResponseWriter, r *http.Request) error {
 			}
 			continue
 		}
-		if err := e.config.Desk.Sessions.EndListed(r.Context(), l); err != nil {
+		if err := e.config.Desk.Sessions.EndListed(ctx, l); err != nil {
 			return problem.New(problem.StoreUnavailable, err)
 		}
 		e.config.Observe("ended_by_user")
-		e.config.Log.LogAttrs(r.Context(), slog.LevelInfo, "session ended by its user",
+		e.config.Log.LogAttrs(ctx, slog.LevelInfo, "session ended by its user",
 			slog.String("session", l.ID.Fingerprint()), slog.String("from", ticket.ID().Fingerprint()))
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -94,25 +96,29 @@ func (e *Endpoints) EndSession(w http.ResponseWriter, r *http.Request) error {
 }
 
 // signOut ends the session of the browser that asks, here and, as far as it can
-// be told, at the provider. The session goes first: nothing in flight brings it
-// back.
+// be told, at the provider, even if the browser does not wait for it. The session
+// goes first: nothing in flight brings it back.
 func (e *Endpoints) signOut(w http.ResponseWriter, r *http.Request, ticket session.Ticket, s session.Session) error {
-	if err := e.config.Desk.Sessions.Delete(r.Context(), ticket); err != nil {
+	ctx := context.WithoutCancel(r.Context())
+	if err := e.config.Desk.Sessions.Delete(ctx, ticket); err != nil {
 		return problem.New(problem.StoreUnavailable, err)
 	}
 	e.config.Observe("signed_out")
-	e.config.Log.LogAttrs(r.Context(), slog.LevelInfo, "signed out", slog.String("session", ticket.ID().Fingerprint()))
+	e.config.Log.LogAttrs(ctx, slog.LevelInfo, "signed out", slog.String("session", ticket.ID().Fingerprint()))
 	e.clear(w, r)
-	e.revokeAll(r.Context(), s)
+	e.revokeAll(ctx, s)
 	return nil
 }
 
-// revokeAll makes every token of an ended session useless.
+// revokeAll makes every token of an ended session useless, all at once: a
+// provider that does not answer takes its time from each.
 func (e *Endpoints) revokeAll(ctx context.Context, s session.Session) {
-	e.revoke(ctx, s.Tokens)
+	var all sync.WaitGroup
+	all.Go(func() { e.revoke(ctx, s.Tokens) })
 	for _, grant := range s.Grants {
-		e.revoke(ctx, session.Tokens{Access: grant.Access, Key: s.Tokens.Key})
+		all.Go(func() { e.revoke(ctx, session.Tokens{Access: grant.Access, Key: s.Tokens.Key}) })
 	}
+	all.Wait()
 }
 
 // maxUserAgent bounds what is kept of a browser's name for itself, in bytes.

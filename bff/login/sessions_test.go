@@ -1,11 +1,14 @@
 package login_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +111,63 @@ func TestEndingASession(t *testing.T) {
 				t.Errorf("Clear-Site-Data: %q", a.Header.Get("Clear-Site-Data"))
 			}
 		})
+	}
+}
+
+// Who signs out and closes the page at once is signed out.
+func TestASignOutDoesNotWaitForItsBrowser(t *testing.T) {
+	for name, ask := range map[string]func(v *visitor) (method, path string){
+		"by the link": func(v *visitor) (string, string) { return http.MethodGet, shared.PathLogout + "?sid=sid-1" },
+		"in the list": func(v *visitor) (string, string) {
+			return http.MethodDelete, shared.PathSessions + "/" + v.devices()[1].Handle
+		},
+		"of all others": func(*visitor) (string, string) {
+			return http.MethodDelete, shared.PathSessions + "/" + shared.HandleOthers
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVisitor(t)
+			v.signIn()
+			v.passed += time.Second
+			v.another().signIn()
+			method, path := ask(v)
+			ctx, hangUp := context.WithCancel(t.Context())
+			v.store.ending = hangUp
+			r := httptest.NewRequest(method, path, nil).WithContext(ctx)
+			r.AddCookie(&http.Cookie{Name: shared.CookieName, Value: v.sessionCookie()})
+			v.handler.ServeHTTP(httptest.NewRecorder(), r)
+			v.store.ending = nil
+			if ctx.Err() == nil {
+				t.Fatal("nothing was ended")
+			}
+			if name != "of all others" {
+				v.mustBe(http.StatusUnauthorized)
+			} else if list := v.devices(); len(list) != 1 {
+				t.Errorf("%d sessions are left", len(list))
+			}
+		})
+	}
+}
+
+// The provider is waited for once, however many tokens there are.
+func TestTokensAreRevokedTogether(t *testing.T) {
+	v := newVisitor(t)
+	v.signIn()
+	var begun atomic.Int32
+	both := make(chan struct{})
+	v.provider.revoking = func(ctx context.Context) {
+		if begun.Add(1) == 2 {
+			close(both)
+		}
+		select {
+		case <-both:
+		case <-ctx.Done():
+			t.Error("one token was waited for before the next")
+		}
+	}
+	v.get(shared.PathLogout + "?sid=sid-1")
+	if n := len(v.provider.revoked); n != 2 {
+		t.Errorf("%d were revoked", n)
 	}
 }
 

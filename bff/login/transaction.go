@@ -1,10 +1,12 @@
 package login
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,12 +90,15 @@ func (t *transactions) close(w http.ResponseWriter, r *http.Request, state strin
 	return tx, nil
 }
 
-// tidy drops transactions that cannot be read, and the oldest while there are
-// too many.
+// tidy drops transactions that cannot be read, and the oldest so that with one
+// more there are not too many. There may be many at once: tabs that a browser
+// restores together begin together, and none sees the others' cookies.
 func (t *transactions) tidy(w http.ResponseWriter, r *http.Request) {
-	var oldest *http.Cookie
-	var since int64
-	n := 0
+	type kept struct {
+		name  string
+		since int64
+	}
+	var all []kept
 	for _, cookie := range r.Cookies() {
 		if !strings.HasPrefix(cookie.Name, t.prefix) {
 			continue
@@ -103,12 +108,11 @@ func (t *transactions) tidy(w http.ResponseWriter, r *http.Request) {
 			http.SetCookie(w, t.cookie(cookie.Name, "", -1))
 			continue
 		}
-		if n++; oldest == nil || tx.Started < since {
-			oldest, since = cookie, tx.Started
-		}
+		all = append(all, kept{cookie.Name, tx.Started})
 	}
-	if n >= maxTransactions {
-		http.SetCookie(w, t.cookie(oldest.Name, "", -1))
+	slices.SortFunc(all, func(a, b kept) int { return cmp.Compare(a.since, b.since) })
+	for _, old := range all[:max(0, len(all)-maxTransactions+1)] {
+		http.SetCookie(w, t.cookie(old.name, "", -1))
 	}
 }
 

@@ -102,8 +102,11 @@ func (r *Refresher) hold(ctx context.Context, t session.Ticket, mine turn) {
 	}
 }
 
-// release gives the turn to the next, after a request that failed.
+// release gives the turn to the next, after a request that failed. It may have
+// failed for want of time.
 func (r *Refresher) release(ctx context.Context, t session.Ticket, mine turn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.Lease)
+	defer cancel()
 	_, _ = r.config.Sessions.Update(ctx, t, func(s *session.Session) error {
 		if s.Lease.Holder != mine.holder {
 			return session.ErrUnchanged

@@ -135,6 +135,83 @@ func TestAProviderThatFailsTwiceFailsNoCall(t *testing.T) {
 	})
 }
 
+// A wait that took nearly all the time there is leaves a request all it needs: one
+// that is cut off may have spent the refresh token.
+func TestAWaitTakesNothingFromTheRequestAfterIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 2)
+		f.delay, f.failures = 25*time.Second, 1
+		f.fail = problem.New(problem.ProviderTimeout, errors.New("no answer"))
+		var first sync.WaitGroup
+		first.Go(func() {
+			if _, err := f.instances[0].call(t.Context()); problem.CodeOf(err) != problem.ProviderTimeout {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		if token, err := f.instances[1].call(t.Context()); err != nil || token != "access for refresh-2" {
+			t.Errorf("%q, %v", token, err)
+		}
+		first.Wait()
+	})
+}
+
+// A request that is given up gives the turn to the next at once.
+func TestARequestThatRanOutOfTimeLeavesNoLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 1)
+		f.delay = time.Hour
+		if _, err := f.instances[0].call(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		s, err := f.instances[0].sessions.Load(t.Context(), f.instances[0].ticket)
+		if err != nil || s.Lease.Holder != "" {
+			t.Errorf("the lease is still %+v, %v", s.Lease, err)
+		}
+	})
+}
+
+// An instance that was cut off from the store while it asked is thought to be
+// gone. The refusal that it is given then is the other's doing, whose result is
+// still on its way: it ends nothing.
+func TestARefusalEndsNothingWhileAnotherHasTheTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 2)
+		f.delay = 12 * time.Second
+		var both sync.WaitGroup
+		call := func(b *bench) {
+			both.Go(func() {
+				if token, err := b.call(t.Context()); err != nil || token != "access for refresh-2" {
+					t.Errorf("%q, %v", token, err)
+				}
+			})
+		}
+		call(f.instances[0])
+		time.Sleep(time.Second)
+		f.lines[0].cut.Store(true)
+		f.mu.Lock()
+		f.delay = 0
+		spent := false
+		f.during = func() {
+			if !spent { // the second request is answered first; its answer takes its time
+				spent = true
+				f.mu.Lock()
+				f.live = "spent"
+				f.mu.Unlock()
+				time.Sleep(8 * time.Second)
+				f.mu.Lock()
+				f.live = "refresh-0"
+				f.mu.Unlock()
+			}
+		}
+		f.mu.Unlock()
+		call(f.instances[1])
+		time.Sleep(10 * time.Second)
+		f.lines[0].cut.Store(false)
+		both.Wait()
+	})
+}
+
 // The holder asked and is never heard of again.
 func TestACrashedHolderCostsTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

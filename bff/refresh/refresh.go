@@ -48,8 +48,8 @@ type Config struct {
 	// Margin is how long a token must still last to be sent upstream without
 	// waiting, at most a quarter of its life; 0 means 3s.
 	Margin time.Duration
-	// Timeout bounds one renewal, with the wait for another instance's; 0 means
-	// 30s.
+	// Timeout bounds the wait for another instance's renewal, and then a renewal
+	// of our own; 0 means 30s.
 	Timeout time.Duration
 	// Lease is how long a renewal stands still before others believe that its
 	// instance is gone; 0 means 5s.

@@ -30,6 +30,10 @@ func (r *Refresher) renew(ctx context.Context, t session.Ticket, need Need, seen
 		}
 		return session.Session{}, r.end(ctx, t, "no refresh token")
 	}
+	// The wait for others had the time of ctx. A request that is cut may have spent
+	// the refresh token all the same, so it has time of its own.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.config.Timeout)
+	defer cancel()
 	holding, letGo := context.WithCancel(context.WithoutCancel(ctx))
 	r.running.Go(func() { r.hold(holding, t, mine) })
 	kept, err := r.spend(ctx, t, need, s, mine)
@@ -162,7 +166,8 @@ func (r *Refresher) rescue(ctx context.Context, t session.Ticket, need Need, min
 }
 
 // refused decides what a dead refresh token means: nothing if another instance
-// rotated it away in the meantime, else the end of the session (BBA-9).
+// rotated it away in the meantime, or has the turn and is about to keep what it
+// was given for it; else the end of the session (BBA-9).
 func (r *Refresher) refused(ctx context.Context, t session.Ticket, need Need, mine turn) (session.Session, error) {
 	now, err := r.reload(ctx, t)
 	if err != nil {
@@ -171,6 +176,9 @@ func (r *Refresher) refused(ctx context.Context, t session.Ticket, need Need, mi
 	if now.Refreshes != mine.count {
 		r.config.Observe("shared")
 		return now, nil
+	}
+	if holder := now.Lease.Holder; holder != "" && holder != mine.holder { // ours was thought abandoned
+		return r.renew(ctx, t, need, mine.count)
 	}
 	return session.Session{}, r.end(ctx, t, "invalid_grant")
 }

@@ -18,6 +18,7 @@ const (
 	idleTimeout   = 2 * time.Minute
 	maxHeader     = 32 << 10 // bytes; net/http answers 431 above it
 	drainTimeout  = 20 * time.Second
+	renewalDrain  = 5 * time.Second // after it, for renewals whose callers were cut
 )
 
 // Run serves on the configured addresses until ctx ends, then lets what is
@@ -102,7 +103,9 @@ func (s *Server) shutDown(servers []*http.Server) error {
 		}
 		errs = append(errs, err)
 	}
-	if err := s.refresh.Drain(ctx); err != nil {
+	renewals, cancelRenewals := context.WithTimeout(context.Background(), renewalDrain)
+	defer cancelRenewals()
+	if err := s.refresh.Drain(renewals); err != nil {
 		errs = append(errs, fmt.Errorf("server: renewals under way were lost: %w", err))
 	}
 	s.log.Info("stopped")

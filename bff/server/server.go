@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"cloakroom/bff/config"
 	"cloakroom/bff/events"
 	"cloakroom/bff/guard"
@@ -134,8 +136,9 @@ func (s *Server) Admin() http.Handler { return s.admin }
 // Routes lists every way into the public origin.
 func (s *Server) Routes() []Route { return s.routes }
 
-// Work does what goes on besides requests, until ctx ends: finding the
-// provider, sweeping the store, telling who waits for the end of a session.
+// Work does what goes on besides requests, until ctx ends or a part of it fails:
+// finding the provider, sweeping the store, telling who waits for the end of a
+// session.
 func (s *Server) Work(ctx context.Context) error {
 	work := []func(context.Context) error{s.rp.Run, s.hub.Run}
 	if s.store.watch != nil {
@@ -147,17 +150,14 @@ func (s *Server) Work(ctx context.Context) error {
 	if s.store.more != nil {
 		work = append(work, s.store.more.Run)
 	}
-	done := make(chan error, len(work))
+	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range work {
-		go func() { done <- run(ctx) }()
+		group.Go(func() error { return run(ctx) })
 	}
-	var errs []error
-	for range work {
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			errs = append(errs, err)
-		}
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // ReplaceKeys puts another key ring in the place of the one in use. Sessions

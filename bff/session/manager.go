@@ -90,9 +90,11 @@ type Copier interface {
 
 // Outdate makes the next Load or Update of t ask the store, past every copy: for
 // a caller that waits for what another instance is about to write.
-func (m *Manager) Outdate(t Ticket) {
+func (m *Manager) Outdate(t Ticket) { m.forget(t.ID()) }
+
+func (m *Manager) forget(id ID) {
 	if copier, ok := m.store.(Copier); ok {
-		copier.Forget(t.ID())
+		copier.Forget(id)
 	}
 }
 

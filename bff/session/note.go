@@ -34,6 +34,7 @@ func (m *Manager) Note(ctx context.Context, until time.Time, fact ...string) (fi
 // Noted tells whether a fact was noted and its time is not over.
 func (m *Manager) Noted(ctx context.Context, fact ...string) (bool, error) {
 	for _, id := range m.ring.noteIDs(fact) { // before a rotation, it was another
+		m.forget(id) // an answer on its way to another may be from before the note
 		_, err := m.store.Get(ctx, id)
 		if err == nil {
 			return true, nil

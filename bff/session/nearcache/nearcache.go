@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"cloakroom/bff/session"
@@ -62,7 +63,10 @@ type held struct {
 
 // read is one question to the store. It is outdated once the record was changed
 // after it was asked.
-type read struct{ outdated bool }
+type read struct {
+	asked    time.Time
+	outdated bool
+}
 
 // overhead is what a copy costs beside its Data, in bytes, rounded up.
 const overhead = 400
@@ -121,8 +125,13 @@ func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) 
 // ask reads from the store and keeps the answer, unless the record was changed
 // while the answer was on its way: then it may be the state before.
 func (s *Store) ask(ctx context.Context, id session.ID) (session.Record, error) {
-	asked := &read{}
 	s.mu.Lock()
+	if other, ok := s.reading[id]; ok {
+		// Two at once: the one was begun, put aside by a change before it got
+		// here, and overtaken. Only the one that is remembered hears of the next.
+		other.outdated = true
+	}
+	asked := &read{asked: s.config.Now()}
 	s.reading[id] = asked
 	s.stats.Misses++
 	s.mu.Unlock()
@@ -133,7 +142,7 @@ func (s *Store) ask(ctx context.Context, id session.ID) (session.Record, error) 
 		delete(s.reading, id)
 	}
 	if err == nil && !asked.outdated {
-		s.keep(clone(r))
+		s.keep(clone(r), asked.asked)
 	}
 	return r, err
 }
@@ -161,7 +170,7 @@ func (s *Store) Find(ctx context.Context, key session.Key) ([]session.Record, er
 }
 
 // Run does the backend's own work, and listens to its changes if it tells
-// them.
+// them, until ctx ends or one of the two fails.
 func (s *Store) Run(ctx context.Context) error {
 	var work []func(context.Context) error
 	if runner, ok := s.backend.(session.Runner); ok {
@@ -174,15 +183,11 @@ func (s *Store) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	errs := make(chan error, len(work))
+	group, ctx := errgroup.WithContext(ctx)
 	for _, run := range work {
-		go func() { errs <- run(ctx) }()
+		group.Go(func() error { return run(ctx) })
 	}
-	var all []error
-	for range work {
-		all = append(all, <-errs)
-	}
-	return errors.Join(all...)
+	return group.Wait()
 }
 
 // Stats is the state of the copy at one moment.
@@ -219,12 +224,13 @@ func (s *Store) copied(id session.ID) (session.Record, bool) {
 	return clone(h.record), true
 }
 
-// keep holds a copy, and lets the longest unused go for it.
-func (s *Store) keep(r session.Record) {
+// keep holds a copy, and lets the longest unused go for it. Its age counts from
+// when it was asked for: how old an answer is, only the store knows.
+func (s *Store) keep(r session.Record, asked time.Time) {
 	if element, ok := s.copies[r.ID]; ok {
 		s.remove(element)
 	}
-	h := &held{r, s.config.Now(), overhead + int64(len(r.Data))}
+	h := &held{r, asked, overhead + int64(len(r.Data))}
 	if h.cost > s.config.MaxBytes {
 		return
 	}

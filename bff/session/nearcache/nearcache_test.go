@@ -171,6 +171,25 @@ func TestAnotherInstancesSignOut(t *testing.T) {
 			wantGone(t, here, r)
 		})
 	})
+	t.Run("is seen after MaxAge, though the store took its time to answer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			backend := shared(t, nil)
+			here, there := newCache(t, backend, config), newCache(t, backend, config)
+			r := mustCreate(t, there, record(1))
+			var once sync.Once
+			backend.before = func() { // the answer is read; it takes a second to arrive
+				once.Do(func() {
+					if err := there.Delete(context.Background(), r.ID); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Second)
+				})
+			}
+			mustGet(t, here, r)
+			time.Sleep(config.MaxAge - time.Second)
+			wantGone(t, here, r)
+		})
+	})
 	t.Run("is seen at once, when a push comes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			for name, tell := range map[string]func(func(session.ID, bool)){
