@@ -225,13 +225,16 @@ func (m Message) String() string {
 }
 
 // fault reports whether a message fails a test. What is not one: anything below
-// an error, and the note about a call that answers 401: it is how an SPA learns
-// that nobody is signed in.
+// an error, the note about a call that answers 401, which is how an SPA learns
+// that nobody is signed in, and that a sign-out's Clear-Site-Data broke off the
+// registration of a service worker, which it also undoes.
 func (m Message) fault() bool {
 	switch {
 	case m.Kind == "exception" || m.Kind == "csp":
 		return true
 	case m.Source == "network" && strings.Contains(m.Text, "401 (Unauthorized)"):
+		return false
+	case m.Kind == "console" && strings.Contains(m.Text, "AbortError: Failed to register a ServiceWorker"):
 		return false
 	}
 	return m.Level == "error"
