@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -76,6 +77,7 @@ func (e *Endpoints) EndSession(w http.ResponseWriter, r *http.Request) error {
 		return problem.New(problem.SessionUnknown, nil)
 	}
 	ctx := context.WithoutCancel(r.Context()) // whoever closes the page meant it all the same
+	var failed []error
 	for _, l := range chosen {
 		if l.ID == ticket.ID() {
 			if err := e.signOut(w, r, ticket, s); err != nil {
@@ -84,11 +86,15 @@ func (e *Endpoints) EndSession(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		if err := e.config.Desk.Sessions.EndListed(ctx, l); err != nil {
-			return problem.New(problem.StoreUnavailable, err)
+			failed = append(failed, err) // one that cannot be ended keeps none of the others
+			continue
 		}
 		e.config.Observe("ended_by_user")
 		e.config.Log.LogAttrs(ctx, slog.LevelInfo, "session ended by its user",
 			slog.String("session", l.ID.Fingerprint()), slog.String("from", ticket.ID().Fingerprint()))
+	}
+	if len(failed) > 0 {
+		return problem.New(problem.StoreUnavailable, errors.Join(failed...))
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)

@@ -20,7 +20,8 @@ import (
 // line is the way of one instance to the store. It can be cut.
 type line struct {
 	session.Store
-	cut atomic.Bool
+	cut    atomic.Bool
+	narrow atomic.Bool // nothing fits through any more
 }
 
 var errCut = errors.New("the line is cut")
@@ -33,8 +34,11 @@ func (l *line) Get(ctx context.Context, id session.ID) (session.Record, error) {
 }
 
 func (l *line) Update(ctx context.Context, r session.Record) (session.Version, error) {
-	if l.cut.Load() {
+	switch {
+	case l.cut.Load():
 		return 0, errCut
+	case l.narrow.Load():
+		return 0, session.ErrTooLarge
 	}
 	return l.Store.Update(ctx, r)
 }
@@ -288,6 +292,22 @@ func outlast(t *testing.T, outage time.Duration) {
 		}
 		if err := f.instances[0].Drain(t.Context()); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+func TestTokensThatOutgrewTheStoreEndTheSessionAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, 1)
+		f.during = func() { f.lines[0].narrow.Store(true) }
+		if _, err := f.instances[0].call(t.Context()); problem.CodeOf(err) != problem.SessionEnded {
+			t.Errorf("got %v", err)
+		}
+		if len(f.revoked) != 1 || f.revoked[0] != "refresh-1" {
+			t.Errorf("revoked: %v", f.revoked)
+		}
+		if _, err := f.instances[0].sessions.Load(t.Context(), f.instances[0].ticket); !errors.Is(err, session.ErrNotFound) {
+			t.Errorf("the session, whose refresh token is spent, is still there: %v", err)
 		}
 	})
 }

@@ -117,6 +117,13 @@ func (r *Refresher) keep(ctx context.Context, t session.Ticket, need Need, mine 
 	case errors.Is(err, errOvertaken):
 		r.config.Observe("shared")
 		return r.reload(ctx, t)
+	case errors.Is(err, session.ErrTooLarge):
+		// No patience helps: the tokens have grown beyond what the store takes, and
+		// those that it has are spent.
+		if err := r.config.Provider.Revoke(ctx, tokens); err != nil {
+			r.config.Log.LogAttrs(ctx, slog.LevelWarn, "revoking tokens that cannot be kept failed", slog.String("cause", err.Error()))
+		}
+		return session.Session{}, r.end(ctx, t, "the new tokens are too large to keep")
 	}
 	return session.Session{}, problem.New(problem.StoreUnavailable, errors.Join(errNotKept, err))
 }

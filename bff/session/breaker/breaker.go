@@ -72,14 +72,18 @@ func New(backend Backend, c Config) (*Store, error) {
 		Timeout:      c.Pause + rand.N(c.Pause/2+1),
 		ReadyToTrip:  func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= c.Failures },
 		IsSuccessful: answered,
+		IsExcluded:   left,
 	})}, nil
 }
 
-// answered reports whether the store did its work. A caller that left says
-// nothing about the store.
+// left reports whether the caller did not wait: that says nothing of the store,
+// neither that it works nor that it does not.
+func left(err error) bool { return errors.Is(err, context.Canceled) }
+
+// answered reports whether the store did its work.
 func answered(err error) bool {
 	for _, answer := range []error{
-		nil, session.ErrNotFound, session.ErrExists, session.ErrConflict, session.ErrTooLarge, context.Canceled,
+		nil, session.ErrNotFound, session.ErrExists, session.ErrConflict, session.ErrTooLarge,
 	} {
 		if errors.Is(err, answer) {
 			return true
@@ -96,7 +100,7 @@ func call[T any](s *Store, op string, f func() (T, error)) (T, error) {
 	switch {
 	case errors.Is(err, gobreaker.ErrOpenState), errors.Is(err, gobreaker.ErrTooManyRequests):
 		outcome = "refused"
-	case !answered(err):
+	case !answered(err) && !left(err):
 		outcome = "failed"
 	}
 	s.observe(op, outcome, time.Since(start))

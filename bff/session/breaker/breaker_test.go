@@ -84,6 +84,23 @@ func TestAStoreThatIsDownIsLeftAloneUntilItIsTimeToTry(t *testing.T) {
 	})
 }
 
+// Calls whose callers leave while a store hangs must not hide that it does.
+func TestACallerWhoLeavesSaysNothingOfTheStore(t *testing.T) {
+	refused, gone := errors.New("connection refused"), error(context.Canceled)
+	backend := &fragile{Store: kept(t, nil)}
+	s := behind(t, backend, breaker.Config{})
+	for range 5 {
+		for _, err := range []*error{&refused, &gone} {
+			backend.down.Store(err)
+			_, _ = s.Get(t.Context(), session.ID{})
+		}
+	}
+	asked := backend.asked.Load()
+	if _, err := s.Get(t.Context(), session.ID{}); err == nil || backend.asked.Load() != asked {
+		t.Errorf("after five failures, with others who left between them, the store is asked again: %v", err)
+	}
+}
+
 func TestAnswersAreNoFailures(t *testing.T) {
 	for _, answer := range []error{session.ErrNotFound, session.ErrConflict, session.ErrExists, session.ErrTooLarge, context.Canceled} {
 		backend := &fragile{Store: kept(t, nil)}
