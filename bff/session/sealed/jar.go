@@ -97,6 +97,18 @@ func (j *Jar) unseal(text string) (session.Ticket, session.Session, error) {
 // admit makes a copy of a session that was opened, unless it has ended: here,
 // or at the provider.
 func (j *Jar) admit(ctx context.Context, t session.Ticket, s session.Session) error {
+	if err := j.refuseEnded(ctx, t, s); err != nil {
+		return err
+	}
+	if err := j.config.Sessions.Adopt(ctx, t, s); err != nil {
+		return err
+	}
+	// It may have ended in between: whoever ended it noted so before deleting the
+	// copy, so one of the two sees the other.
+	return j.refuseEnded(ctx, t, s)
+}
+
+func (j *Jar) refuseEnded(ctx context.Context, t session.Ticket, s session.Session) error {
 	id := t.ID()
 	ended, err := j.config.Ended.Noted(ctx, factEnded, string(id[:]))
 	if err == nil && !ended && s.SID != "" {
@@ -109,7 +121,7 @@ func (j *Jar) admit(ctx context.Context, t session.Ticket, s session.Session) er
 		// The copy, if there is one, goes too, and whoever waits for that is told.
 		return errors.Join(session.ErrNotFound, j.config.Sessions.Delete(ctx, t))
 	}
-	return j.config.Sessions.Adopt(ctx, t, s)
+	return nil
 }
 
 // Give implements session.Holder: it seals the session of t as it is now.

@@ -2,6 +2,7 @@ package sealed_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -440,6 +441,39 @@ func TestASessionThatEndedCannotBeReplayed(t *testing.T) {
 			})
 		}
 	})
+}
+
+// hooked is a shelf on which something happens right after it was read.
+type hooked struct {
+	session.Store
+	after func()
+}
+
+func (h *hooked) Get(ctx context.Context, id session.ID) (session.Record, error) {
+	r, err := h.Store.Get(ctx, id)
+	if after := h.after; after != nil {
+		h.after = nil
+		after()
+	}
+	return r, err
+}
+
+func TestASignOutWinsOverACookieThatIsJustOpened(t *testing.T) {
+	shelf := &hooked{Store: newShelf(t)}
+	i, b := newInstance(t, sealed.JWE, ring(t, "a"), shelf, 0), browser{}
+	there := newInstance(t, sealed.JWE, ring(t, "a"), shelf, 0)
+	ticket := b.signIn(t, i, newSession(500))
+	shelf.after = func() { // it was not ended yet, and now it is
+		if err := there.sessions.Delete(t.Context(), ticket); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, _, err := b.visit(t, there); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("the visit during the sign-out: %v", err)
+	}
+	if held, err := there.sessions.Holds(t.Context(), ticket); held || err != nil {
+		t.Errorf("the session is back: %v, %v", held, err)
+	}
 }
 
 func TestACookieEndsInItsTime(t *testing.T) {
