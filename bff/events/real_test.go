@@ -8,11 +8,11 @@ import (
 
 	"cloakroom/bff/events"
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/nearcache"
 	"cloakroom/bff/session/postgres"
 	"cloakroom/bff/session/redis"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // pusher is a store that instances share and that tells of changes.

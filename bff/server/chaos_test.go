@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/bff/servers"
 	"cloakroom/shared"
 	"cloakroom/shared/problem"
 )

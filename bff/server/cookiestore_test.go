@@ -12,7 +12,7 @@ import (
 
 	"cloakroom/bff/config"
 	"cloakroom/bff/secret"
-	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/bff/servers"
 	"cloakroom/shared"
 	"cloakroom/shared/problem"
 )

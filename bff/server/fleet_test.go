@@ -25,7 +25,7 @@ import (
 	"cloakroom/bff/demo/idp/idptest"
 	"cloakroom/bff/secret"
 	"cloakroom/bff/server"
-	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/bff/servers"
 	"cloakroom/shared"
 	"cloakroom/shared/problem"
 )

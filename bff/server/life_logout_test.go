@@ -13,9 +13,9 @@ import (
 
 	"cloakroom/bff/demo/idp"
 	"cloakroom/bff/server"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 	"cloakroom/shared"
 	"cloakroom/shared/problem"
 )

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"cloakroom/bff/demo/idp"
-	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/bff/servers"
 	"cloakroom/shared"
 )
 

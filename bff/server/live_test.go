@@ -12,7 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/bff/servers"
 	"cloakroom/shared"
 )
 

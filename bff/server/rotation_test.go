@@ -11,10 +11,10 @@ import (
 
 	"cloakroom/bff/config"
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/mysql"
 	"cloakroom/bff/session/redis"
-	"cloakroom/bff/session/storetest/servers"
 	"cloakroom/shared"
 )
 

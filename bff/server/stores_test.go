@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/bff/servers"
 	"cloakroom/shared"
 	"cloakroom/shared/problem"
 )

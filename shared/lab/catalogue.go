@@ -5,20 +5,22 @@ type Strategy struct {
 	ID    string // a host name label: its origin is ID + ".lab.localhost"
 	Name  string
 	Keeps string // what is kept where, in one line
-	// TokensInPage: the page's own script holds the tokens, as a public client.
+	// TokensInPage: the page's own script calls the API, with a token.
 	TokensInPage bool
+	// Public: the page is the OAuth client, and has no secret (RFC 6749 §2.1).
+	Public bool
 }
 
 // Strategies lists what the lab has, in the order of a report's rows.
 func Strategies() []Strategy {
 	return []Strategy{
-		{"local-storage", "localStorage", "tokens in localStorage, until they are removed", true},
-		{"session-storage", "sessionStorage", "tokens in sessionStorage, for as long as the tab", true},
-		{"indexeddb", "IndexedDB", "tokens in a database of the origin", true},
-		{"readable-cookie", "cookie that script reads", "tokens in cookies without HttpOnly", true},
-		{"js-memory", "JavaScript memory", "tokens in a global variable, until the page is left", true},
-		{"js-closure", "JavaScript closure", "tokens in a closure that nothing else refers to, until the page is left", true},
-		{"bff-memory", "BFF, sessions in memory", "tokens at the server; a ticket in an HttpOnly cookie", false},
+		{"local-storage", "localStorage", "tokens in localStorage, until they are removed", true, true},
+		{"session-storage", "sessionStorage", "tokens in sessionStorage, for as long as the tab", true, true},
+		{"indexeddb", "IndexedDB", "tokens in a database of the origin", true, true},
+		{"readable-cookie", "cookie that script reads", "tokens in cookies without HttpOnly", true, true},
+		{"js-memory", "JavaScript memory", "tokens in a global variable, until the page is left", true, true},
+		{"js-closure", "JavaScript closure", "tokens in a closure that nothing else refers to, until the page is left", true, true},
+		{"bff-memory", "BFF, sessions in memory", "tokens at the server; a ticket in an HttpOnly cookie", false, false},
 	}
 }
 
@@ -42,6 +44,34 @@ func Attacks() []Attack {
 	}
 }
 
+// Property is something about a strategy that is no attack: what it survives,
+// and what it costs.
+type Property struct {
+	ID       string
+	Name     string
+	Measures string // what is done to find out, in one line
+	Unit     string // of the number; empty: there is none
+	Steady   bool   // every run finds the same
+}
+
+// Properties lists what the lab measures, in the order of a report's columns.
+func Properties() []Property {
+	return []Property{
+		{"reload", "survives a reload", "the page is loaded again; is the victim still signed in, without the provider's help?", "", true},
+		{"new-tab", "survives a new tab", "the application is opened in a second tab", "", true},
+		{"browser-restart", "survives a browser restart", "the browser is closed in good order and started again with the same profile", "", true},
+		{"server-restart", "survives a server restart", "the application's server is killed and started again", "", true},
+		{"other-instance", "served by another instance", "a second server with the same configuration gets the next request", "", true},
+		{"logout", "a logout takes hold", "what the attacker copied before the logout is used after it, until it is refused", "s", false},
+		{"wire", "bytes per request", "request head of one call to the API, as the browser sent it", "B", false},
+		{"largest", "largest session", "the provider's tokens grow until a sign-in or a call is refused", "B", true},
+		{"cpu", "CPU per call", "the server's CPU time for calls one after another, less nothing; the API's own is apart", "µs", false},
+		{"latency", "added latency per call", "median of calls through the application's server, less the median of calls straight to the API", "µs", false},
+		{"memory", "server bytes per session", "growth of the store, or of the server where there is none, over many sign-ins", "B", false},
+		{"store-down", "when the store is down", "the store is stopped; what does a call answer, and is the victim back when the store is?", "", true},
+	}
+}
+
 // FindStrategy looks an ID up.
 func FindStrategy(id string) (Strategy, bool) {
 	for _, s := range Strategies() {
@@ -60,4 +90,14 @@ func FindAttack(id string) (Attack, bool) {
 		}
 	}
 	return Attack{}, false
+}
+
+// FindProperty looks an ID up.
+func FindProperty(id string) (Property, bool) {
+	for _, p := range Properties() {
+		if p.ID == id {
+			return p, true
+		}
+	}
+	return Property{}, false
 }

@@ -1,8 +1,39 @@
 package lab
 
+import "time"
+
 // Report is what came out when attacks were run on strategies.
 type Report struct {
+	Made  Made   `json:"made"`
 	Cells []Cell `json:"cells"`
+	// Measures are the properties, strategy by strategy.
+	Measures []Measure `json:"measures,omitempty"`
+}
+
+// Made is when, where and with what a report was made.
+type Made struct {
+	At        time.Time     `json:"at"`
+	Took      time.Duration `json:"took_ns"`
+	Cloakroom string        `json:"cloakroom"` // version
+	Browser   string        `json:"browser"`   // product and version
+	Machine   string        `json:"machine"`   // system, processors, memory
+}
+
+// Measure is one property of one strategy, as it was found.
+type Measure struct {
+	Strategy string `json:"strategy"`
+	Property string `json:"property"`
+	// Finding is the result in a word or two: "yes", "no", "412 B", "until the
+	// token expires". A finding of a Steady property is the same in every run.
+	Finding string `json:"finding"`
+	// Number is the finding in the property's Unit, where it has one.
+	Number *float64 `json:"number,omitempty"`
+	// Steps are what was done and seen, in words.
+	Steps []string `json:"steps"`
+	// Missing says why there is nothing to measure, Failed what kept the lab
+	// from measuring; empty: nothing.
+	Missing string `json:"missing,omitempty"`
+	Failed  string `json:"failed,omitempty"`
 }
 
 // Cell is one attack on one strategy: the verdict and all it rests on. Nothing

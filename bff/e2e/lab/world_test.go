@@ -2,10 +2,12 @@ package lab_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/storage"
 
@@ -21,14 +23,14 @@ import (
 // belongs. The lab itself knows nothing of Cloakroom but its address.
 func openLab(t *testing.T, cfg strategy.Config) *strategy.World {
 	t.Helper()
-	cfg.Cloakroom = func(file []byte) (string, error) {
+	cfg.Cloakroom = func(file []byte) (strategy.Server, error) {
 		loaded, err := config.Parse("lab", file, nil)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		made, err := server.New(loaded, server.Options{})
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
@@ -46,7 +48,7 @@ func openLab(t *testing.T, cfg strategy.Config) *strategy.World {
 			made.Admin().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 			return w.Code == http.StatusOK
 		})
-		return front.Listener.Addr().String(), nil
+		return inProcess(front.Listener.Addr().String()), nil
 	}
 	w, err := strategy.Open(cfg)
 	if err != nil {
@@ -59,6 +61,14 @@ func openLab(t *testing.T, cfg strategy.Config) *strategy.World {
 	})
 	return w
 }
+
+// inProcess is the address of a Cloakroom in this process.
+type inProcess string
+
+func (p inProcess) Address() string        { return string(p) }
+func (p inProcess) Restart() error         { return errors.ErrUnsupported }
+func (p inProcess) CPU() time.Duration     { return 0 }
+func (p inProcess) Memory() (int64, error) { return 0, errors.ErrUnsupported }
 
 // victim is the browser the lab's payloads run in.
 type victim struct{ tab *stage.Tab }

@@ -27,6 +27,21 @@ type Browser interface {
 	Forget(ctx context.Context, origin string) error
 }
 
+// Tabs is a Browser that can have more than one tab.
+type Tabs interface {
+	// NewTab opens an empty tab of the same browser, in front of the others;
+	// close closes it, and the one before is in front again.
+	NewTab(ctx context.Context) (tab Browser, close func(), err error)
+}
+
+// Profile is a Browser whose disk can be looked at, and which can be restarted.
+type Profile interface {
+	// Restart closes the browser in good order, so that it writes what it has to
+	// write, calls closed with the profile's folder, and starts it again with the
+	// same profile and one empty tab.
+	Restart(ctx context.Context, closed func(folder string) error) error
+}
+
 const (
 	patience = 30 * time.Second      // bounds every wait
 	pause    = 10 * time.Millisecond // how often a page is looked at

@@ -48,13 +48,13 @@ func (w *World) cloakroom(s lab.Strategy) (http.Handler, error) {
 	}
 	config := fmt.Sprintf(cloakroomConfig, w.Origin(s.ID), w.Issuer(), w.ClientID(s.ID), w.secrets[s.ID].Reveal(),
 		"openid, profile, offline_access, orders", w.API(), folder)
-	address, err := w.cfg.Cloakroom([]byte(config))
+	server, err := w.cfg.Cloakroom([]byte(config))
 	if err != nil {
 		return nil, fmt.Errorf("start Cloakroom: %w", err)
 	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", address, p.In.Host
+			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", server.Address(), p.In.Host
 			if w.cfg.Between.Request != nil {
 				w.cfg.Between.Request(p.Out)
 			}

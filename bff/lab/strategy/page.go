@@ -29,7 +29,7 @@ func (w *World) files(s lab.Strategy) (map[string][]byte, error) {
 		return nil, err
 	}
 	from := map[string]string{"app.js": "app.js", "session.js": "bff.js"}
-	if s.TokensInPage {
+	if s.Public {
 		from["session.js"], from["keep.js"] = "signin.js", "keep/"+s.ID+".js"
 	}
 	files := map[string][]byte{"index.html": page.Bytes()}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -27,9 +28,11 @@ type Config struct {
 	// Strategies to set up; nil: all.
 	Strategies []lab.Strategy
 	// Cloakroom starts a Cloakroom with the config file of that content, whose
-	// public URL is of this world, and returns its host:port. It is needed for
-	// the strategies that keep no token in the page.
-	Cloakroom func(config []byte) (address string, err error)
+	// public URL is of this world. It is needed for the strategies that have one.
+	Cloakroom func(config []byte) (Server, error)
+	// Store starts a session store: "redis" or "postgres". It is needed for the
+	// strategies that have one.
+	Store func(kind string) (Store, error)
 	// Between stands between the browser and Cloakroom, for tests that take a
 	// defence away: it alters a request before it is sent on, an answer before
 	// it is sent back, or answers by itself. The zero value changes nothing.
@@ -38,6 +41,32 @@ type Config struct {
 	InsecurePublicBFF bool
 	// Log receives failures of the world itself; nil discards.
 	Log *slog.Logger
+}
+
+// Server is a running process that serves an application. Whoever started it
+// ends it.
+type Server interface {
+	// Address is its host:port, the same after a Restart.
+	Address() string
+	// Restart kills it, starts it again, and waits until it is ready.
+	Restart() error
+	// CPU is the processor time it used so far.
+	CPU() time.Duration
+	// Memory is what it has resident, in bytes.
+	Memory() (int64, error)
+}
+
+// Store is a running session store. Whoever started it ends it.
+type Store interface {
+	// URL is how Cloakroom is told of it.
+	URL() string
+	// Down stops it, and Up starts it again with what it had.
+	Down() error
+	Up() error
+	// Dump is all that it holds, in memory and on disk, piece by piece.
+	Dump() iter.Seq[[]byte]
+	// Size is what it needs for what it holds, in bytes, as it says itself.
+	Size() (int64, error)
 }
 
 // World is a running lab world.
@@ -113,10 +142,9 @@ func (w *World) openParties() (err error) {
 		origin := w.Origin(s.ID)
 		client := idp.Client{ID: w.ClientID(s.ID), Name: s.Name}
 		switch {
-		case s.TokensInPage:
+		case s.Public:
 			client.Public, client.AllowedOrigins = true, []string{origin}
 			client.RedirectURIs = []string{w.RedirectURI(s)}
-			pages = append(pages, origin)
 		default:
 			w.secrets[s.ID] = secret.New(rand.Text())
 			client.Public = w.cfg.InsecurePublicBFF
@@ -125,6 +153,9 @@ func (w *World) openParties() (err error) {
 			}
 			client.RedirectURIs = []string{w.RedirectURI(s)}
 			client.PostLogoutRedirectURIs = []string{origin + shared.PathSignedOut}
+		}
+		if s.TokensInPage {
+			pages = append(pages, origin)
 		}
 		clients = append(clients, client)
 	}
@@ -146,11 +177,14 @@ func (w *World) openParties() (err error) {
 	return nil
 }
 
+// application makes what answers at a strategy's origin.
 func (w *World) application(s lab.Strategy) (http.Handler, error) {
-	if s.TokensInPage {
+	switch {
+	case s.Public:
 		return w.page(s)
+	default:
+		return w.cloakroom(s)
 	}
-	return w.cloakroom(s)
 }
 
 func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
@@ -196,7 +230,7 @@ func (w *World) ClientID(id string) string { return "lab-" + id }
 
 // RedirectURI is where the provider sends codes for an application.
 func (w *World) RedirectURI(s lab.Strategy) string {
-	if s.TokensInPage {
+	if s.Public {
 		return w.Origin(s.ID) + "/"
 	}
 	return w.Origin(s.ID) + shared.PathCallback

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/file"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // fullOf makes the test's own program, started again, one whose disk is full.

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/file"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 func TestStore(t *testing.T) {

@@ -3,8 +3,8 @@ package memcached_test
 import (
 	"testing"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 func BenchmarkStore(b *testing.B) {

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/memcached"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // told is what an error of a store must and must not say.

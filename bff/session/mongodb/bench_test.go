@@ -3,8 +3,8 @@ package mongodb_test
 import (
 	"testing"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // BenchmarkStore measures FerretDB, which is not MongoDB.

@@ -4,10 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/mysql"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // TestTheDailyUserNeedsLittle: one user makes the tables, another works with

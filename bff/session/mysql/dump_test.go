@@ -4,8 +4,8 @@ import (
 	"iter"
 	"testing"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // TestTheServerCanReadNothing looks for a real session in all the server has:

@@ -3,9 +3,9 @@ package nats_test
 import (
 	"testing"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session/nats"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 func BenchmarkStore(b *testing.B) {

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/nats"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // TestNothingIsLostWhenInstancesAreKilled kills the leader of three under load

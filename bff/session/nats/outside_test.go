@@ -14,10 +14,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/nats"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 func TestTheDocumentedRightsSufficeOverTLS(t *testing.T) {

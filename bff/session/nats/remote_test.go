@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session/nats"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // TestMain makes this test's program the instances that are killed.

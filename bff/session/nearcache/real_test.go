@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/nearcache"
 	"cloakroom/bff/session/postgres"
 	"cloakroom/bff/session/redis"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // closer is a real store.

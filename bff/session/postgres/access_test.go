@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/postgres"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // TestTheDailyUserNeedsLittle: one user makes the tables, another works with

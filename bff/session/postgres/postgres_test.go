@@ -12,10 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/postgres"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // world is one server and what a test needs to prepare it.

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // With wait at the number of replicas, a failover loses nothing that was

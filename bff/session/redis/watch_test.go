@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/nearcache"
 	"cloakroom/bff/session/redis"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // news is one call of a watcher.

@@ -4,9 +4,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session/sqlite"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // TestNothingIsLostWhenTheProcessIsKilled under load, in the middle of its

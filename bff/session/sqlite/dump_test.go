@@ -5,9 +5,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session/sqlite"
 	"cloakroom/bff/session/storetest"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // TestTheFilesTellNothing looks for a real session in the file and its log,

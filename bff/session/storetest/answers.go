@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // Opened is a store as its package makes it.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // Chaos is a kind of store that is under load while its server is hurt.

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // instanceOf makes the test's own program an Instance, at home in the folder it

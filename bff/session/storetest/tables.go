@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // Sweeping is a store in tables, which sweeps out what has expired. Sweep is

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/servers"
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/file"
 	"cloakroom/bff/session/memcached"
@@ -30,7 +31,6 @@ import (
 	"cloakroom/bff/session/postgres"
 	"cloakroom/bff/session/redis"
 	"cloakroom/bff/session/sqlite"
-	"cloakroom/bff/session/storetest/servers"
 )
 
 // home is a store that runs, with its server if it has one.
@@ -80,7 +80,7 @@ const timeout = 30 * time.Second
 
 func openMemory(s *stage) home {
 	store, err := memory.New(memory.Config{MaxBytes: 8 << 30})
-	s.must(err)
+	s.Must(err)
 	s.background(store)
 	return home{Store: store, version: runtime.Version(), bytes: func(context.Context) (int64, error) { return heap(), nil }}
 }
@@ -97,7 +97,7 @@ func heap() int64 {
 func openFile(s *stage) home {
 	dir := s.dir()
 	store, err := file.New(file.Config{Path: filepath.Join(dir, "sessions"), Timeout: timeout})
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { _ = store.Close() })
 	s.background(store)
 	return home{Store: store, version: "bbolt " + moduleVersion("go.etcd.io/bbolt"), bytes: sizeOf(dir)}
@@ -106,7 +106,7 @@ func openFile(s *stage) home {
 func openSQLite(s *stage) home {
 	dir := s.dir()
 	store, err := sqlite.New(sqlite.Config{Path: filepath.Join(dir, "sessions"), Timeout: timeout})
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { _ = store.Close() })
 	s.background(store)
 	return home{Store: store, version: "SQLite " + ask(s, "sqlite", ":memory:", "SELECT sqlite_version()"), bytes: sizeOf(dir)}
@@ -130,7 +130,7 @@ func (s shared) home() home {
 // near puts a near cache of the size and age that the README proposes in front.
 func near(s *stage, behind shared) home {
 	cache, err := nearcache.New(behind.store, nearcache.Config{MaxBytes: 64 << 20, MaxAge: 2 * time.Second})
-	s.must(err)
+	s.Must(err)
 	s.background(cache)
 	h := behind.home()
 	h.Store = cache
@@ -148,7 +148,7 @@ func (redisStore) Run(ctx context.Context) error {
 func openRedis(s *stage) shared {
 	server := servers.Redis(s)
 	store, err := redis.New(redis.Config{URL: secret.New("redis://" + server.Addr()), Timeout: timeout})
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { _ = store.Close() })
 	info := func(section, name string) string {
 		_, rest, _ := strings.Cut(server.Do("info", section), "\n"+name+":")
@@ -164,7 +164,7 @@ func openRedis(s *stage) shared {
 func openMemcached(s *stage) home {
 	server := servers.Memcached(s, "-m", "1024") // else it would throw out what it has no room for
 	store, err := memcached.New(memcached.Config{URL: secret.New("memcached://" + server.Addr()), Timeout: timeout})
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { _ = store.Close() })
 	return home{
 		Store: store, version: "memcached " + strings.TrimPrefix(server.Do("version\r\n"), "VERSION "), server: server.Process,
@@ -181,13 +181,13 @@ func openPostgres(s *stage) shared {
 	server := servers.Postgres(s)
 	dsn := server.URL(servers.PostgresUser, servers.PostgresPassword, "postgres", url.Values{"sslmode": {"disable"}})
 	store, err := postgres.New(postgres.Config{URL: secret.New(dsn), Timeout: timeout})
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { _ = store.Close() })
-	conn, err := pgx.Connect(s.ctx, dsn)
-	s.must(err)
+	conn, err := pgx.Connect(s.Context(), dsn)
+	s.Must(err)
 	s.Cleanup(func() { _ = conn.Close(context.Background()) })
 	var version string
-	s.must(conn.QueryRow(s.ctx, "SHOW server_version").Scan(&version))
+	s.Must(conn.QueryRow(s.Context(), "SHOW server_version").Scan(&version))
 	return shared{store, home{
 		version: "PostgreSQL " + number(version), server: server.Process,
 		bytes: func(ctx context.Context) (n int64, err error) {
@@ -205,7 +205,7 @@ func openMySQL(s *stage) home {
 	store, err := mysql.New(mysql.Config{
 		URL: secret.New(server.DSN(servers.MariaDBUser, servers.MariaDBPassword, "cloakroom", "")), Timeout: timeout,
 	})
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { _ = store.Close() })
 	s.background(store)
 	return home{
@@ -220,18 +220,18 @@ func openMongoDB(s *stage) home {
 	server := servers.FerretDB(s, nil)
 	address := "mongodb://" + server.Addr() + "/sessions"
 	store, err := mongodb.New(mongodb.Config{URL: secret.New(address), Timeout: timeout})
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { _ = store.Close() })
 	s.background(store)
 	build, err := buildinfo.ReadFile(server.Path())
-	s.must(err)
+	s.Must(err)
 	return home{Store: store, version: "FerretDB " + versionIn(build, "github.com/FerretDB/FerretDB"), server: server.Process, bytes: sizeOf(server.Dir)}
 }
 
 func openNATS(s *stage) home {
 	server := servers.NATS(s)
 	store, err := nats.New(nats.Config{URL: secret.New("nats://" + server.Addr()), Timeout: timeout})
-	s.must(err)
+	s.Must(err)
 	s.Cleanup(func() { _ = store.Close() })
 	return home{Store: store, version: natsVersion(), server: server.Process, bytes: bucket(store)}
 }
@@ -246,7 +246,7 @@ func openNATSCluster(s *stage) home {
 		store, err := nats.New(nats.Config{MaxBytes: 4 << 30, Timeout: timeout, Cluster: nats.Cluster{
 			Listen: listen, Peers: peers, Secret: secret.New("a secret of this run alone"),
 		}})
-		s.must(err)
+		s.Must(err)
 		s.Cleanup(func() { _ = store.Close() })
 		s.background(store)
 		stores = append(stores, store)
@@ -290,10 +290,10 @@ func sizeOf(dir string) func(context.Context) (int64, error) {
 // ask returns the one value that statement gives, or nothing.
 func ask(s *stage, driver, dsn, statement string) (value string) {
 	db, err := sql.Open(driver, dsn)
-	s.must(err)
+	s.Must(err)
 	defer func() { _ = db.Close() }()
-	if err := db.QueryRowContext(s.ctx, statement).Scan(&value); !errors.Is(err, sql.ErrNoRows) {
-		s.must(err)
+	if err := db.QueryRowContext(s.Context(), statement).Scan(&value); !errors.Is(err, sql.ErrNoRows) {
+		s.Must(err)
 	}
 	return value
 }

@@ -38,7 +38,7 @@ func (p plan) measure(ctx context.Context, k kind, progress io.Writer) (row, err
 			sessions = min(sessions, k.most)
 		}
 		crowd, err := newCrowd(sessions)
-		s.must(err)
+		s.Must(err)
 		h := k.open(s)
 		made.Version = h.version
 		_, err = h.Get(ctx, session.ID{}) // opens what opens on first use
@@ -46,28 +46,28 @@ func (p plan) measure(ctx context.Context, k kind, progress io.Writer) (row, err
 			s.Fatalf("it does not answer: %v", err)
 		}
 		empty, err := h.bytes(ctx)
-		s.must(err)
+		s.Must(err)
 
 		tell := func(what string, f figures) {
 			fmt.Fprintf(progress, "  %-6s %9.0f/s  CPU %6.1f + %6.1f µs  p99 %8.2f ms  (%d calls)\n",
 				what, f.PerSecond, f.CPUOurs, f.CPUServer, f.P99/1000, f.Calls)
 		}
 		made.Create, err = p.create(ctx, h, crowd)
-		s.must(err)
+		s.Must(err)
 		tell("Create", made.Create)
 		made.Sessions = made.Create.Calls
 		full, err := h.bytes(ctx)
-		s.must(err)
+		s.Must(err)
 		made.BytesPerSession = float64(full-empty) / float64(made.Sessions)
 		fmt.Fprintf(progress, "  %.0f bytes a session, at %d sessions\n", made.BytesPerSession, made.Sessions)
 
 		set := crowd[:min(p.working, made.Sessions)]
-		s.must(p.warm(ctx, h, set))
+		s.Must(p.warm(ctx, h, set))
 		made.Get, err = p.get(ctx, h, set)
-		s.must(err)
+		s.Must(err)
 		tell("Get", made.Get)
 		made.Update, err = p.update(ctx, h, set)
-		s.must(err)
+		s.Must(err)
 		tell("Update", made.Update)
 	})
 	return made, err

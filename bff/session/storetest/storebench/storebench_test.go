@@ -148,7 +148,7 @@ func TestAWrongAnswerIsNotMeasured(t *testing.T) {
 	p := plan{sessions: 10, working: 10, callers: 2, time: time.Second, fill: time.Minute}
 	wrong := kind{name: "forgetful", open: func(s *stage) home {
 		store, err := memory.New(memory.Config{})
-		s.must(err)
+		s.Must(err)
 		return home{Store: forgetful{store}, bytes: func(context.Context) (int64, error) { return 0, nil }}
 	}}
 	if _, err := p.measure(t.Context(), wrong, io.Discard); err == nil || !strings.Contains(err.Error(), "does not come back as it was stored") {

@@ -5,14 +5,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"testing"
 )
 
 // Build compiles a main package and returns the program. module is the folder
 // of the module whose requirements count, within this one; empty means this one
 // itself. The program stays in the user's cache, so that the next test need not
 // link it again.
-func Build(t testing.TB, module, path, name string) string {
+func Build(t T, module, path, name string) string {
 	t.Helper()
 	root, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {

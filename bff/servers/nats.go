@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -22,14 +21,14 @@ type NATSServer struct {
 
 // NATS starts one server, built from the module that is required anyway. lines
 // are added to its configuration.
-func NATS(t testing.TB, lines ...string) *NATSServer {
+func NATS(t T, lines ...string) *NATSServer {
 	t.Helper()
 	n := launchNATS(t, lines...)
 	n.WaitReady()
 	return n
 }
 
-func launchNATS(t testing.TB, lines ...string) *NATSServer {
+func launchNATS(t T, lines ...string) *NATSServer {
 	t.Helper()
 	n := &NATSServer{Port: FreePort(t), Dir: Dir(t, nil)}
 	config := append([]string{
@@ -51,7 +50,7 @@ func launchNATS(t testing.TB, lines ...string) *NATSServer {
 type NATSServers []*NATSServer
 
 // NATSCluster starts n servers that know each other.
-func NATSCluster(t testing.TB, n int) NATSServers {
+func NATSCluster(t T, n int) NATSServers {
 	t.Helper()
 	var ports, routes []string
 	for range n {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -15,11 +14,11 @@ import (
 type MemcachedServer struct {
 	*Process
 	Port int
-	t    testing.TB
+	t    T
 }
 
 // Memcached starts a server, with 64 MB unless args say else.
-func Memcached(t testing.TB, args ...string) *MemcachedServer {
+func Memcached(t T, args ...string) *MemcachedServer {
 	t.Helper()
 	m := &MemcachedServer{Port: FreePort(t), t: t}
 	args = append([]string{"-l", "127.0.0.1", "-p", strconv.Itoa(m.Port), "-U", "0", "-c", "1024"}, args...)

@@ -1,8 +1,6 @@
 package servers
 
-import (
-	"testing"
-)
+import ()
 
 // FerretDBServer speaks MongoDB's protocol and keeps its data in SQLite.
 type FerretDBServer struct {
@@ -14,7 +12,7 @@ type FerretDBServer struct {
 
 // FerretDB starts a server, built from the module in the folder ferretdb, which
 // nothing else depends on. With a certificate it speaks TLS, and wants one.
-func FerretDB(t testing.TB, certificate *Certificate) *FerretDBServer {
+func FerretDB(t T, certificate *Certificate) *FerretDBServer {
 	t.Helper()
 	f := &FerretDBServer{Port: FreePort(t), Dir: Dir(t, nil)}
 	args := []string{"-listen", f.Addr(), "-dir", f.Dir}
@@ -22,7 +20,7 @@ func FerretDB(t testing.TB, certificate *Certificate) *FerretDBServer {
 		args = append(args, "-cert", certificate.Cert, "-key", certificate.Key, "-ca", certificate.CA)
 	}
 	f.Process = Start(t, Command{
-		Program: Build(t, "bff/session/storetest/servers/ferretdb", ".", "ferretdb"),
+		Program: Build(t, "bff/servers/ferretdb", ".", "ferretdb"),
 		Args:    args, Dir: f.Dir, Ready: Accepts("tcp", f.Addr()),
 	})
 	return f

@@ -5,7 +5,7 @@ import (
 	"iter"
 	"testing"
 
-	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/bff/servers"
 )
 
 // TestWhatIsInAServersMemoryIsFound plants a value in a server and finds it
@@ -15,7 +15,7 @@ func TestWhatIsInAServersMemoryIsFound(t *testing.T) {
 	planted := bytes.Repeat([]byte("planted value "), 20)
 	redis, memcached := servers.Redis(t), servers.Memcached(t)
 	for name, server := range map[string]struct {
-		memory func(t testing.TB) iter.Seq[[]byte]
+		memory func(t servers.T) iter.Seq[[]byte]
 		plant  func()
 	}{
 		"redis":     {redis.Memory, func() { redis.Do("set", "key", string(planted)) }},

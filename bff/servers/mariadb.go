@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
-	"testing"
 )
 
 // MariaDBServer is a MariaDB server that asks for passwords and offers TLS.
@@ -21,7 +20,7 @@ type MariaDBServer struct {
 
 // MariaDB runs a new MariaDB server with the given options, each as
 // --name=value.
-func MariaDB(t testing.TB, options ...string) *MariaDBServer {
+func MariaDB(t T, options ...string) *MariaDBServer {
 	t.Helper()
 	owner := Unprivileged(t, "mysql")
 	dir := Dir(t, owner)

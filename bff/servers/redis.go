@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -24,12 +23,12 @@ type RedisServer struct {
 	Port int
 	// Dir holds its files: dump.rdb, appendonlydir.
 	Dir string
-	t   testing.TB
+	t   T
 }
 
 // Redis starts one server. lines are of its configuration; without any, it
 // keeps nothing on disk.
-func Redis(t testing.TB, lines ...string) *RedisServer {
+func Redis(t T, lines ...string) *RedisServer {
 	t.Helper()
 	r := launchRedis(t, FreePort(t), nil, lines...)
 	r.WaitReady()
@@ -38,7 +37,7 @@ func Redis(t testing.TB, lines ...string) *RedisServer {
 
 // launchRedis starts a server on port with lines of configuration, which may
 // override those here, and extra arguments.
-func launchRedis(t testing.TB, port int, args []string, lines ...string) *RedisServer {
+func launchRedis(t T, port int, args []string, lines ...string) *RedisServer {
 	t.Helper()
 	r := &RedisServer{Port: port, Dir: Dir(t, nil), t: t}
 	config := append([]string{
@@ -151,7 +150,7 @@ type RedisGroup struct {
 
 // RedisSentinel starts a primary, two replicas and three Sentinels that need
 // two votes. lines are added to the servers' configuration.
-func RedisSentinel(t testing.TB, lines ...string) *RedisGroup {
+func RedisSentinel(t T, lines ...string) *RedisGroup {
 	t.Helper()
 	g := &RedisGroup{Name: "cloakroom"}
 	for i := range 3 {
@@ -216,7 +215,7 @@ type RedisNodes struct{ Nodes []*RedisServer }
 
 // RedisCluster starts a Cluster of three primaries with a replica each. lines
 // are added to the servers' configuration.
-func RedisCluster(t testing.TB, lines ...string) *RedisNodes {
+func RedisCluster(t T, lines ...string) *RedisNodes {
 	t.Helper()
 	c := &RedisNodes{}
 	for range 6 {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 )
 
 const (
@@ -24,7 +23,7 @@ const (
 // stacks, shared memory, and files they write to through it; all but the code
 // and constants of programs, which are as they are on disk. Linux lets a
 // process's parent read it, where it is not told otherwise, and root.
-func (p *Process) Memory(t testing.TB) iter.Seq[[]byte] {
+func (p *Process) Memory(t T) iter.Seq[[]byte] {
 	t.Helper()
 	cmd, _ := p.current()
 	processes := append(childrenOf(t, cmd.Process.Pid), cmd.Process.Pid)
@@ -39,7 +38,7 @@ func (p *Process) Memory(t testing.TB) iter.Seq[[]byte] {
 
 // memoryOf yields the memory of one process; nothing of one that has ended
 // meanwhile.
-func memoryOf(t testing.TB, pid int, yield func([]byte) bool) bool {
+func memoryOf(t T, pid int, yield func([]byte) bool) bool {
 	t.Helper()
 	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
@@ -81,7 +80,7 @@ func memoryOf(t testing.TB, pid int, yield func([]byte) bool) bool {
 	return true
 }
 
-func unreadable(t testing.TB, pid int, err error) bool {
+func unreadable(t T, pid int, err error) bool {
 	t.Helper()
 	if parentOf(pid) != 0 {
 		t.Fatalf("the memory of process %d cannot be read, which takes root or a parent that may trace it (ptrace(2)): %v", pid, err)
@@ -90,7 +89,7 @@ func unreadable(t testing.TB, pid int, err error) bool {
 }
 
 // Files returns what is in the files at and below the given paths.
-func Files(t testing.TB, paths ...string) iter.Seq[[]byte] {
+func Files(t T, paths ...string) iter.Seq[[]byte] {
 	t.Helper()
 	return func(yield func([]byte) bool) {
 		for _, path := range paths {

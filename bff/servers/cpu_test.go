@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"cloakroom/bff/session/storetest/servers"
+	"cloakroom/bff/servers"
 )
 
 // TestAServersTimeIsThatOfItsChildrenToo: PostgreSQL works in children, one for

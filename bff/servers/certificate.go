@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"testing"
 	"time"
 )
 
@@ -20,7 +19,7 @@ import (
 type Certificate struct{ CA, Cert, Key string }
 
 // NewCertificate issues a certificate into dir.
-func NewCertificate(t testing.TB, dir string) Certificate {
+func NewCertificate(t T, dir string) Certificate {
 	t.Helper()
 	must := func(err error) {
 		if err != nil {

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -37,7 +36,7 @@ type Command struct {
 
 // Process is a server that lives until its test ends.
 type Process struct {
-	t       testing.TB
+	t       T
 	command Command
 	log     buffer
 
@@ -47,7 +46,7 @@ type Process struct {
 }
 
 // Start runs c and returns when it is ready.
-func Start(t testing.TB, c Command) *Process {
+func Start(t T, c Command) *Process {
 	t.Helper()
 	p := Launch(t, c)
 	p.WaitReady()
@@ -56,7 +55,7 @@ func Start(t testing.TB, c Command) *Process {
 
 // Launch runs c and does not wait until it is ready: for servers that wait for
 // each other.
-func Launch(t testing.TB, c Command) *Process {
+func Launch(t T, c Command) *Process {
 	t.Helper()
 	c.Program = Program(t, c.Program, c.Package)
 	p := &Process{t: t, command: c}
@@ -71,7 +70,7 @@ func Launch(t testing.TB, c Command) *Process {
 }
 
 // Program returns the path of a program, or fails the test.
-func Program(t testing.TB, name, debianPackage string) string {
+func Program(t T, name, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -190,20 +189,24 @@ func (p *Process) current() (*exec.Cmd, chan struct{}) {
 
 // WaitFor tries condition until it returns nil, and fails the test with its
 // last error when that takes too long.
-func WaitFor(t testing.TB, what string, condition func(ctx context.Context) error) {
+func WaitFor(t T, what string, condition func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
+	var last error // of an attempt that was not cut short by the end of patience
 	for {
 		err := condition(ctx)
 		if err == nil {
 			return
 		}
+		if ctx.Err() == nil || last == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited %v for %s: %v", patience, what, err)
+			t.Fatalf("waited %v for %s: %v", patience, what, last)
 		case <-again.C:
 		}
 	}
@@ -226,7 +229,7 @@ func Accepts(network, address string) func(ctx context.Context) error {
 const lowestPort, highestPort = 12000, 32000
 
 // FreePort returns a loopback port that nothing listens on.
-func FreePort(t testing.TB) int {
+func FreePort(t T) int {
 	t.Helper()
 	for range 100 {
 		port := lowestPort + rand.IntN(highestPort-lowestPort)
@@ -244,7 +247,7 @@ func Address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 // Dir returns a new folder with a short path, so that a Unix socket fits into
 // it (108 bytes, unix(7)), owned by whom the server runs as.
-func Dir(t testing.TB, owner *syscall.Credential) string {
+func Dir(t T, owner *syscall.Credential) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "srv")
 	if err != nil {
@@ -261,7 +264,7 @@ func Dir(t testing.TB, owner *syscall.Credential) string {
 
 // Unprivileged returns the credential of the system user name when the test
 // runs as root, whom some servers refuse to run as; otherwise nil.
-func Unprivileged(t testing.TB, name string) *syscall.Credential {
+func Unprivileged(t T, name string) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return nil

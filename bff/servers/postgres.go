@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
-	"testing"
 )
 
 // PostgresServer is a PostgreSQL server that asks for passwords and offers TLS.
@@ -31,7 +30,7 @@ const (
 
 // Postgres runs a new PostgreSQL server with the given settings, each as
 // name=value.
-func Postgres(t testing.TB, settings ...string) *PostgresServer {
+func Postgres(t T, settings ...string) *PostgresServer {
 	t.Helper()
 	owner := Unprivileged(t, "postgres")
 	dir := Dir(t, owner)
@@ -79,14 +78,14 @@ func Postgres(t testing.TB, settings ...string) *PostgresServer {
 
 // certificateOf issues a certificate whose files belong to owner, as a server
 // wants it of its key.
-func certificateOf(t testing.TB, dir string, owner *syscall.Credential) Certificate {
+func certificateOf(t T, dir string, owner *syscall.Credential) Certificate {
 	t.Helper()
 	c := NewCertificate(t, dir)
 	give(t, owner, c.CA, c.Cert, c.Key)
 	return c
 }
 
-func give(t testing.TB, owner *syscall.Credential, files ...string) {
+func give(t T, owner *syscall.Credential, files ...string) {
 	t.Helper()
 	if owner == nil {
 		return
@@ -99,7 +98,7 @@ func give(t testing.TB, owner *syscall.Credential, files ...string) {
 }
 
 // postgresProgram finds what Debian keeps out of PATH, of the newest version.
-func postgresProgram(t testing.TB, name string) string {
+func postgresProgram(t T, name string) string {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name) // the pattern is good
 	if len(found) == 0 {
@@ -164,7 +163,7 @@ func (p *PostgresServer) children() []int {
 }
 
 // childrenOf returns the processes whose parent is pid.
-func childrenOf(t testing.TB, pid int) []int {
+func childrenOf(t T, pid int) []int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
