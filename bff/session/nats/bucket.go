@@ -55,7 +55,7 @@ func (s *Store) find(ctx context.Context, conn *nats.Conn) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := "KV_" + s.target.bucket
+	name := s.target.stream()
 	stream, err := js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = s.create(ctx, js)
@@ -91,7 +91,7 @@ func (s *Store) create(ctx context.Context, js jetstream.JetStream) (jetstream.S
 
 func (s *Store) bucketConfig() jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
-		Name:              "KV_" + s.target.bucket,
+		Name:              s.target.stream(),
 		Subjects:          []string{s.prefix + ">"},
 		MaxMsgsPerSubject: 1,
 		MaxBytes:          s.config.MaxBytes,

@@ -3,6 +3,8 @@ package nats
 import (
 	"context"
 	"errors"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // Status is how the bucket is kept at one moment.
@@ -74,11 +76,21 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// caughtUp hears the leader and the server itself: of one that came back empty
+// the leader may still believe for a moment what was true before.
 func (s *Store) caughtUp(status Status) error {
+	catchingUp := errors.New("not ready: this server is still catching up")
 	for _, f := range status.Followers {
 		if f.Name == s.config.Cluster.Name && (f.Offline || !f.Current) {
-			return errors.New("not ready: this server is still catching up")
+			return catchingUp
 		}
+	}
+	own := s.embedded.Load()
+	if own == nil {
+		return errNotRun
+	}
+	if !s.config.Cluster.alone() && !(own.JetStreamIsCurrent() && own.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, s.target.stream())) {
+		return catchingUp
 	}
 	return nil
 }

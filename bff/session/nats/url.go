@@ -24,6 +24,9 @@ type target struct {
 	open    bool // readable to whoever sits in between
 }
 
+// stream is the one behind the bucket.
+func (t target) stream() string { return "KV_" + t.bucket }
+
 // errURL never repeats the URL: it may hold a password.
 var errURL = errors.New("url: not nats://user:password@host:4222,host:4222?parameter=value, nor tls://")
 
