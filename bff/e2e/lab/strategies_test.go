@@ -206,3 +206,36 @@ func TestNoTokenOfAWorkerIsInReachOfItsPage(t *testing.T) {
 		}
 	}
 }
+
+// The key that DPoP's tokens are bound to lies in a store that every script
+// reads, and none gets more of it than its use (BBA-62, BBA-64).
+func TestNoScriptReadsTheKeyThatTokensAreBoundTo(t *testing.T) {
+	w := openLab(t, strategy.Config{Strategies: pick(t, lab.FindStrategy, "dpop")})
+	v := newVictim(t, w)
+	p := person{t, w, v}
+	p.open(w.Strategies()[0])
+	p.signIn()
+	p.do(`(async () => {
+		const {store} = await import("/store.js");
+		const {privateKey, publicKey} = await store("key").load();
+		const shown = {public: (await crypto.subtle.exportKey("jwk", publicKey)).kty, text: JSON.stringify(privateKey), formats: []};
+		for (const format of ["jwk", "pkcs8"]) {
+			shown.formats.push(await crypto.subtle.exportKey(format, privateKey).then(() => "exported", (problem) => problem.name));
+		}
+		const signature = await crypto.subtle.sign({name: "ECDSA", hash: "SHA-256"}, privateKey, new Uint8Array(1));
+		document.documentElement.dataset.key = JSON.stringify({...shown, signed: signature.byteLength});
+	})()`)
+	p.await(`document.documentElement.dataset.key`)
+	var got string
+	if err := v.Run(t.Context(), `document.documentElement.dataset.key`, &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"public":"EC","text":"{}","formats":["InvalidAccessError","InvalidAccessError"],"signed":64}`; got != want {
+		t.Errorf("script gets %s, want %s", got, want)
+	}
+	for _, visit := range w.Visits(0) {
+		if visit.Host == strings.TrimPrefix(w.API(), "http://") && visit.Method == "GET" && visit.Status != 200 {
+			t.Errorf("the API answered the page %d", visit.Status)
+		}
+	}
+}
