@@ -265,3 +265,30 @@ func TestTheImplicitGrantIsOfOneApplicationAlone(t *testing.T) { // BBA-57
 		}
 	}
 }
+
+// BBA-55: the scripts speak to workers of their own, by channels that nobody
+// else has an end of, and hear no message of another window.
+func TestNoPageOfTheLabSpeaksToAnotherWindow(t *testing.T) {
+	speaks := regexp.MustCompile(`\w+\.postMessage\(|(?:on|")message\b|BroadcastChannel|window\.opener`)
+	allowed := map[string][]string{
+		"/ask.js":    {"onmessage", "worker.postMessage(", "port.postMessage(", "port.postMessage("},
+		"/worker.js": {"onmessage"}, "/sw.js": {`"message`},
+	}
+	w, client := open(t)
+	found := map[string]bool{}
+	for _, s := range w.Strategies() {
+		for _, file := range []string{"/app.js", "/session.js", "/oauth.js", "/ask.js", "/store.js", "/keep.js", "/worker.js", "/sw.js"} {
+			status, script := get(t, client, w.Origin(s.ID)+file)
+			if status == http.StatusNotFound {
+				continue
+			}
+			found[file] = true
+			if got := speaks.FindAllString(script, -1); !slices.Equal(got, allowed[file]) {
+				t.Errorf("%s: %s has %q", s.ID, file, got)
+			}
+		}
+	}
+	if len(found) != 8 {
+		t.Errorf("only %v were read", found)
+	}
+}
