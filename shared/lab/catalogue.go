@@ -5,7 +5,8 @@ type Strategy struct {
 	ID    string // a host name label: its origin is ID + ".lab.localhost"
 	Name  string
 	Keeps string // what is kept where, in one line
-	// TokensInPage: the page's own script calls the API, with a token.
+	// TokensInPage: the page's origin calls the API, with a token, by script of
+	// the page's own or of a worker.
 	TokensInPage bool
 	// Public: the page is the OAuth client, and has no secret (RFC 6749 §2.1).
 	Public bool
@@ -20,6 +21,12 @@ func Strategies() []Strategy {
 		{"readable-cookie", "cookie that script reads", "tokens in cookies without HttpOnly", true, true},
 		{"js-memory", "JavaScript memory", "tokens in a global variable, until the page is left", true, true},
 		{"js-closure", "JavaScript closure", "tokens in a closure that nothing else refers to, until the page is left", true, true},
+		{"wasm-memory", "WebAssembly memory", "tokens in the memory of a Go program compiled to WebAssembly, until the page is left", true, true},
+		{"web-worker", "web worker", "tokens in a worker's memory, which does all that needs one, until the page is left", true, true},
+		{"service-worker", "service worker", "tokens in a service worker's memory, which puts them on the page's calls, until the browser stops it", true, true},
+		{"dpop", "DPoP", "tokens in a database of the origin, bound to a key beside them that script can use and not read", true, true},
+		{"implicit", "implicit grant", "a token that came in the address, and with it into the history; in a variable, until the page is left", true, true},
+		{"token-mediating", "token-mediating backend", "the refresh token at a server, its session in an HttpOnly cookie; a narrow access token in a variable of the page", true, false},
 		{"bff-memory", "BFF, sessions in memory", "tokens at the server; a ticket in an HttpOnly cookie", false, false},
 	}
 }

@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"encoding/base64"
+	"net/url"
 	"slices"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -32,14 +33,19 @@ func (s server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequ
 }
 
 func (p *Provider) checkAuthorize(r *op.ClientRequest[oidc.AuthRequest]) error {
-	request := r.Data
+	request, mode := r.Data, oidc.ResponseModeQuery
+	if request.ResponseType == responseToken {
+		mode = oidc.ResponseModeFragment
+	}
 	switch {
 	case r.Form.Has("request_uri"):
 		return &oidc.Error{ErrorType: "request_uri_not_supported"} // OIDC Core §6.2
-	case request.ResponseMode != "" && request.ResponseMode != oidc.ResponseModeQuery:
-		return oidc.ErrInvalidRequest().WithDescription("only response_mode query is supported")
+	case request.ResponseMode != "" && request.ResponseMode != mode:
+		return oidc.ErrInvalidRequest().WithDescription("only response_mode %s is supported", mode)
 	case !slices.Contains(request.Scopes, oidc.ScopeOpenID):
 		return oidc.ErrInvalidScope().WithDescription("scope openid is missing")
+	case request.ResponseType == responseToken:
+		return p.checkResource(r.Form) // there is no code to protect
 	case request.CodeChallenge == "":
 		return oidc.ErrInvalidRequest().WithDescription("code_challenge missing") // RFC 7636 §4.4.1
 	case request.CodeChallengeMethod != oidc.CodeChallengeMethodS256:
@@ -48,9 +54,14 @@ func (p *Provider) checkAuthorize(r *op.ClientRequest[oidc.AuthRequest]) error {
 	if sum, err := base64.RawURLEncoding.Strict().DecodeString(request.CodeChallenge); err != nil || len(sum) != 32 {
 		return oidc.ErrInvalidRequest().WithDescription("code_challenge is not a SHA-256 in base64url")
 	}
-	for _, resource := range r.Form[paramResource] {
+	return p.checkResource(r.Form)
+}
+
+// checkResource: there is one API that tokens are for (RFC 8707 §2).
+func (p *Provider) checkResource(form url.Values) error {
+	for _, resource := range form[paramResource] {
 		if resource != p.cfg.Audience {
-			return &oidc.Error{ErrorType: oidc.InvalidTarget} // RFC 8707 §2
+			return &oidc.Error{ErrorType: oidc.InvalidTarget}
 		}
 	}
 	return nil

@@ -37,6 +37,9 @@ type Config struct {
 	// defence away: it alters a request before it is sent on, an answer before
 	// it is sent back, or answers by itself. The zero value changes nothing.
 	Between Between
+	// AccessTokenLifetime of every application's; 0: longer than a run, so that
+	// no verdict hangs on an expiry.
+	AccessTokenLifetime time.Duration
 	// InsecurePublicBFF has the provider take Cloakroom for a public client.
 	InsecurePublicBFF bool
 	// Log receives failures of the world itself; nil discards.
@@ -145,6 +148,7 @@ func (w *World) openParties() (err error) {
 		case s.Public:
 			client.Public, client.AllowedOrigins = true, []string{origin}
 			client.RedirectURIs = []string{w.RedirectURI(s)}
+			client.InsecureImplicit, client.DPoP = s.ID == "implicit", s.ID == "dpop"
 		default:
 			w.secrets[s.ID] = secret.New(rand.Text())
 			client.Public = w.cfg.InsecurePublicBFF
@@ -162,7 +166,7 @@ func (w *World) openParties() (err error) {
 	direct := &http.Client{Transport: w.Transport(), Timeout: 10 * time.Second}
 	if w.idp, err = idp.New(idp.Config{
 		Issuer: w.Issuer(), Audience: w.API(), Clients: clients, HTTPClient: direct, Log: w.cfg.Log,
-		AccessTokenLifetime: 10 * time.Minute, // longer than a run: no verdict hangs on an expiry
+		AccessTokenLifetime: cmp.Or(w.cfg.AccessTokenLifetime, 10*time.Minute),
 		Scopes:              []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
 	}); err != nil {
 		return err
@@ -182,6 +186,8 @@ func (w *World) application(s lab.Strategy) (http.Handler, error) {
 	switch {
 	case s.Public:
 		return w.page(s)
+	case s.TokensInPage:
+		return w.mediator(s)
 	default:
 		return w.cloakroom(s)
 	}
@@ -230,10 +236,14 @@ func (w *World) ClientID(id string) string { return "lab-" + id }
 
 // RedirectURI is where the provider sends codes for an application.
 func (w *World) RedirectURI(s lab.Strategy) string {
-	if s.Public {
+	switch {
+	case s.Public:
 		return w.Origin(s.ID) + "/"
+	case s.TokensInPage:
+		return w.Origin(s.ID) + mediatorCallback
+	default:
+		return w.Origin(s.ID) + shared.PathCallback
 	}
-	return w.Origin(s.ID) + shared.PathCallback
 }
 
 // Scope is what the applications ask for, and anybody may.
