@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloakroom/bff/demo/api"
@@ -80,14 +81,23 @@ type World struct {
 	hosts    map[string]http.Handler
 	folder   string // what Cloakroom serves
 	secrets  map[string]secret.String
-	stores   map[string]Store // by strategy
+	stores   map[string]Store  // by strategy
+	configs  map[string][]byte // of Cloakrooms
+	padding  atomic.Int64      // bytes
 
-	mu     sync.Mutex
-	visits []Visit
+	mu      sync.Mutex
+	servers map[string]Server // by strategy
+	visits  []Visit
+	calls   map[string]Call
+	issued  Tokens
 }
 
 // Victim is the person whose data is at stake.
 var Victim = idp.DefaultUsers()[0]
+
+// maxHeader bounds a request's head, in bytes: far beyond what servers usually
+// take, so that what is measured is a strategy's own bound.
+const maxHeader = 8 << 20
 
 // scopes every application asks for.
 const scopes = "openid profile offline_access orders"
@@ -107,9 +117,10 @@ func Open(cfg Config) (*World, error) {
 	w := &World{
 		cfg: cfg, listener: listener, port: listener.Addr().(*net.TCPAddr).Port,
 		hosts: map[string]http.Handler{}, secrets: map[string]secret.String{}, stores: map[string]Store{},
+		configs: map[string][]byte{}, servers: map[string]Server{}, calls: map[string]Call{},
 	}
 	w.server = &http.Server{
-		Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn),
 	}
 	if err := w.build(); err != nil {
@@ -163,14 +174,16 @@ func (w *World) openParties() (err error) {
 	direct := &http.Client{Transport: w.Transport(), Timeout: 10 * time.Second}
 	if w.idp, err = idp.New(idp.Config{
 		Issuer: w.Issuer(), Audience: w.API(), Clients: clients, HTTPClient: direct, Log: w.cfg.Log,
-		AccessTokenLifetime: 10 * time.Minute, // longer than a run: no verdict hangs on an expiry
-		Scopes:              []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
+		AccessTokenLifetime:  10 * time.Minute, // longer than a run: no verdict hangs on an expiry
+		RefreshTokenLifetime: RefreshTokenLifetime,
+		Claims:               w.pad, OnIssue: w.onIssue,
+		Scopes: []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
 	}); err != nil {
 		return err
 	}
 	if w.api, err = api.New(api.Config{
 		Issuer: w.Issuer(), Audience: w.API(), HTTPClient: direct, Log: w.cfg.Log, AllowedOrigins: pages,
-		Seed: map[string]int{Victim.Subject: 3},
+		Seed: map[string]int{Victim.Subject: 3}, MaxToken: maxHeader,
 	}); err != nil {
 		return err
 	}
