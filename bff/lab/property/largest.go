@@ -3,6 +3,7 @@ package property
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -96,6 +97,9 @@ func (s *subject) fits(ctx context.Context, size int) (refusal string, err error
 	}()
 	failed := attack.SignIn(attempt, s.browser, s.world, s.strategy)
 	if failed == nil {
+		if s.fetched(s.world.Visits(visits)) > 1 {
+			return "the tokens were not kept, and the provider was asked for more", nil
+		}
 		return "", nil
 	}
 	if refusal := s.refused(s.world.Visits(visits)); refusal != "" {
@@ -134,6 +138,16 @@ func (s *subject) refused(visits []strategy.Visit) string {
 		return fmt.Sprintf("%s was answered %d", who, v.Status)
 	}
 	return ""
+}
+
+// fetched counts how often the provider was asked for tokens.
+func (s *subject) fetched(visits []strategy.Visit) (n int) {
+	for _, v := range visits {
+		if "http://"+v.Host == s.world.Issuer() && v.Path == "/oauth/token" && v.Method == http.MethodPost {
+			n++
+		}
+	}
+	return n
 }
 
 // inBytes is for powers of two.
