@@ -9,6 +9,7 @@ import (
 
 	"cloakroom/bff/lab/attack"
 	"cloakroom/bff/lab/strategy"
+	"cloakroom/shared"
 	"cloakroom/shared/lab"
 )
 
@@ -121,7 +122,7 @@ func (s *subject) fits(ctx context.Context, size int) (refusal string, err error
 // leads to.
 func (s *subject) refused(visits []strategy.Visit) string {
 	for _, v := range visits {
-		if v.Status < 400 || v.Path == "/bff/user" && v.Status == 401 || v.Path == "/favicon.ico" {
+		if v.Status < 400 || v.Path == shared.PathUser && v.Status == http.StatusUnauthorized || v.Path == "/favicon.ico" {
 			continue
 		}
 		who := "the provider"
@@ -130,8 +131,10 @@ func (s *subject) refused(visits []strategy.Visit) string {
 			who = "the API"
 		case s.ofApplication(v) && strings.HasPrefix(v.Path, "/api/"):
 			who = "the call"
+		case s.ofApplication(v) && strings.HasPrefix(v.Path, shared.BFFPrefix):
+			who = "the sign-in"
 		case s.ofApplication(v):
-			who = v.Path
+			who = "the page"
 		case origin != s.world.Issuer():
 			continue
 		}
