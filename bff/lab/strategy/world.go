@@ -81,8 +81,10 @@ type World struct {
 	folder   string // what Cloakroom serves
 	secrets  map[string]secret.String
 
-	mu     sync.Mutex
-	visits []Visit
+	mu        sync.Mutex
+	visits    []Visit
+	infected  string // host
+	infection Infection
 }
 
 // Victim is the person whose data is at stake.
@@ -191,6 +193,9 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	host := strings.ToLower(r.Host)
 	w.mu.Lock()
 	handler := w.hosts[host]
+	if handler != nil && host == w.infected {
+		handler = w.infection.delivering(handler)
+	}
 	w.mu.Unlock()
 	if handler == nil {
 		http.Error(rw, "no such host in the lab", http.StatusMisdirectedRequest)
