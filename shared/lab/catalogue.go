@@ -20,7 +20,14 @@ func Strategies() []Strategy {
 		{"readable-cookie", "cookie that script reads", "tokens in cookies without HttpOnly", true, true},
 		{"js-memory", "JavaScript memory", "tokens in a global variable, until the page is left", true, true},
 		{"js-closure", "JavaScript closure", "tokens in a closure that nothing else refers to, until the page is left", true, true},
+		{"cookie-jwt", "cookie with the JWT in it", "tokens themselves in HttpOnly cookies that a proxy turns into Authorization", false, false},
+		{"cookie-securecookie", "sealed cookie, securecookie", "tokens in HttpOnly cookies, sealed by AES-CTR and HMAC", false, false},
+		{"cookie-jws", "signed cookie, JWS", "tokens in HttpOnly cookies, signed and for all to read", false, false},
+		{"cookie-jwe", "sealed cookie, JWE", "tokens in HttpOnly cookies, sealed by AES-GCM", false, false},
+		{"cookie-nested", "sealed cookie, JWS in JWE", "tokens in HttpOnly cookies, signed, then sealed by AES-GCM", false, false},
 		{"bff-memory", "BFF, sessions in memory", "tokens at the server; a ticket in an HttpOnly cookie", false, false},
+		{"bff-redis", "BFF, sessions in Redis", "tokens sealed in a store; a ticket in an HttpOnly cookie", false, false},
+		{"bff-sql", "BFF, sessions in PostgreSQL", "tokens sealed in a database; a ticket in an HttpOnly cookie", false, false},
 	}
 }
 

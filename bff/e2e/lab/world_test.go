@@ -50,6 +50,7 @@ func openLab(t *testing.T, cfg strategy.Config) *strategy.World {
 		})
 		return inProcess(front.Listener.Addr().String()), nil
 	}
+	cfg.Store = func(kind string) (strategy.Store, error) { return openStore(t, kind) }
 	w, err := strategy.Open(cfg)
 	if err != nil {
 		t.Fatal(err)

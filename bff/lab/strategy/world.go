@@ -80,6 +80,7 @@ type World struct {
 	hosts    map[string]http.Handler
 	folder   string // what Cloakroom serves
 	secrets  map[string]secret.String
+	stores   map[string]Store // by strategy
 
 	mu        sync.Mutex
 	visits    []Visit
@@ -107,7 +108,7 @@ func Open(cfg Config) (*World, error) {
 	}
 	w := &World{
 		cfg: cfg, listener: listener, port: listener.Addr().(*net.TCPAddr).Port,
-		hosts: map[string]http.Handler{}, secrets: map[string]secret.String{},
+		hosts: map[string]http.Handler{}, secrets: map[string]secret.String{}, stores: map[string]Store{},
 	}
 	w.server = &http.Server{
 		Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: 10 * time.Second,
@@ -184,6 +185,8 @@ func (w *World) application(s lab.Strategy) (http.Handler, error) {
 	switch {
 	case s.Public:
 		return w.page(s)
+	case s.ID == "cookie-jwt":
+		return w.plainCookie(s)
 	default:
 		return w.cloakroom(s)
 	}
@@ -204,7 +207,7 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	w.note(rw, r, handler)
 }
 
-// Close ends the world. Whoever started a Cloakroom ends it.
+// Close ends the world. Whoever started a Cloakroom or a store ends it.
 func (w *World) Close() error {
 	err := w.server.Close()
 	if closing := w.listener.Close(); closing != nil && !errors.Is(closing, net.ErrClosed) {
@@ -220,6 +223,12 @@ func (w *World) Close() error {
 func (w *World) Strategies() []lab.Strategy { return slices.Clone(w.cfg.Strategies) }
 
 func (w *World) host(label string) string { return fmt.Sprintf("%s.lab.localhost:%d", label, w.port) }
+
+// Store is what a strategy keeps its sessions in, if that is a server.
+func (w *World) Store(id string) (s Store, ok bool) {
+	s, ok = w.stores[id]
+	return s, ok
+}
 
 // Origin is the application's: its host is its own.
 func (w *World) Origin(id string) string { return "http://" + w.host(id) }
