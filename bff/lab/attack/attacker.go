@@ -3,6 +3,7 @@ package attack
 import (
 	"cmp"
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -36,6 +37,9 @@ type attacker struct {
 	strays  []stray
 	// referers are the addresses from which a file was asked for, by its path.
 	referers map[string]string
+	// key is the attacker's own, keys are those it found, by their thumbprint.
+	key  *ecdsa.PrivateKey
+	keys map[string]*ecdsa.PrivateKey
 }
 
 // file is something the attacker serves.
@@ -77,7 +81,7 @@ func newAttacker(w *strategy.World) (*attacker, error) {
 		client: &http.Client{Transport: w.Transport(), Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
-		reports: map[string]chan message{}, files: map[string]file{}, referers: map[string]string{},
+		reports: map[string]chan message{}, files: map[string]file{}, referers: map[string]string{}, key: newKey(), keys: map[string]*ecdsa.PrivateKey{},
 	}
 	a.server = &http.Server{Handler: http.HandlerFunc(a.serve), ReadHeaderTimeout: patience, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = a.server.Serve(listener) }() // ends with close
@@ -200,7 +204,7 @@ func (a *attacker) ask(ctx context.Context, r *http.Request, with string) (lab.A
 		return answer, nil, fmt.Errorf("attack: %w", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReport))
+	body, err := readAll(resp.Body)
 	if err != nil {
 		return answer, nil, fmt.Errorf("attack: %w", err)
 	}
@@ -208,6 +212,9 @@ func (a *attacker) ask(ctx context.Context, r *http.Request, with string) (lab.A
 	answer.Gave, err = a.isVictims(ctx, body)
 	return answer, body, err
 }
+
+// readAll reads an answer, or as much as anybody looks at.
+func readAll(body io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(body, maxReport)) }
 
 // isVictims reports whether a text is orders, one of the victim's among them.
 // The attacker's own are of no use to it.
@@ -230,7 +237,9 @@ func (a *attacker) use(ctx context.Context, s lab.Strategy, p piece, e *lab.Evid
 		if err != nil {
 			return err
 		}
-		r.Header.Set("Authorization", "Bearer "+p.value)
+		if err := a.prove(r, p.value); err != nil {
+			return err
+		}
 		answer, _, err := a.ask(ctx, r, p.fingerprint())
 		e.Answers = append(e.Answers, answer)
 		return err
@@ -244,15 +253,10 @@ func (a *attacker) use(ctx context.Context, s lab.Strategy, p piece, e *lab.Evid
 
 // replay sends a cookie as the application's own page would, header and all.
 func (a *attacker) replay(ctx context.Context, s lab.Strategy, p piece, e *lab.Evidence) error {
-	origin := a.world.Origin(s.ID)
-	r, err := http.NewRequest(http.MethodGet, origin+"/api/orders", nil)
+	r, err := a.call(s, p.value, "")
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Cookie", p.value)
-	r.Header.Set("Origin", origin)
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	r.Header.Set(shared.HeaderCSRF, shared.ValueCSRF)
 	answer, _, err := a.ask(ctx, r, p.fingerprint())
 	e.Answers = append(e.Answers, answer)
 	return err
@@ -267,18 +271,18 @@ func (a *attacker) redeem(ctx context.Context, s lab.Strategy, p piece, form url
 		return err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if err := a.prove(r, ""); err != nil {
+		return err
+	}
 	answer, body, err := a.ask(ctx, r, p.fingerprint())
 	if err != nil {
 		return err
 	}
 	e.Answers = append(e.Answers, answer)
-	var tokens struct {
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
-	}
-	if json.Unmarshal(body, &tokens) != nil || tokens.Access == "" {
+	var got tokens
+	if json.Unmarshal(body, &got) != nil || got.Access == "" {
 		return nil // refused: that is an outcome
 	}
-	e.Steps = append(e.Steps, fmt.Sprintf("the attacker's client was issued tokens of its own for the %s, a refresh token among them: %t", cmp.Or(p.kind, "grant"), tokens.Refresh != ""))
-	return a.use(ctx, s, piece{lab.KindAccess, "token endpoint", tokens.Access}, e)
+	e.Steps = append(e.Steps, fmt.Sprintf("the attacker's client was issued tokens of its own for the %s, a refresh token among them: %t", cmp.Or(p.kind, "grant"), got.Refresh != ""))
+	return a.use(ctx, s, piece{lab.KindAccess, "token endpoint", got.Access}, e)
 }

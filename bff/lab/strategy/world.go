@@ -91,6 +91,10 @@ type World struct {
 // Victim is the person whose data is at stake.
 var Victim = idp.DefaultUsers()[0]
 
+// Stranger is somebody who may sign in at every application too, and has
+// nothing there.
+var Stranger = idp.DefaultUsers()[1]
+
 // scopes every application asks for.
 const scopes = "openid profile offline_access orders"
 
