@@ -5,7 +5,8 @@ type Strategy struct {
 	ID    string // a host name label: its origin is ID + ".lab.localhost"
 	Name  string
 	Keeps string // what is kept where, in one line
-	// TokensInPage: the page's own script calls the API, with a token.
+	// TokensInPage: the page's origin calls the API, with a token, by script of
+	// the page's own or of a worker.
 	TokensInPage bool
 	// Public: the page is the OAuth client, and has no secret (RFC 6749 §2.1).
 	Public bool
@@ -20,6 +21,8 @@ func Strategies() []Strategy {
 		{"readable-cookie", "cookie that script reads", "tokens in cookies without HttpOnly", true, true},
 		{"js-memory", "JavaScript memory", "tokens in a global variable, until the page is left", true, true},
 		{"js-closure", "JavaScript closure", "tokens in a closure that nothing else refers to, until the page is left", true, true},
+		{"web-worker", "web worker", "tokens in a worker's memory, which does all that needs one, until the page is left", true, true},
+		{"service-worker", "service worker", "tokens in a service worker's memory, which puts them on the page's calls, until the browser stops it", true, true},
 		{"cookie-jwt", "cookie with the JWT in it", "tokens themselves in HttpOnly cookies that a proxy turns into Authorization", false, false},
 		{"cookie-securecookie", "sealed cookie, securecookie", "tokens in HttpOnly cookies, sealed by AES-CTR and HMAC", false, false},
 		{"cookie-jws", "signed cookie, JWS", "tokens in HttpOnly cookies, signed and for all to read", false, false},

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"cloakroom/shared/lab"
 )
@@ -19,20 +21,32 @@ var pages embed.FS
 var index = template.Must(template.ParseFS(pages, "pages/index.html"))
 
 // files are an application's page, by their path: index.html and app.js are
-// everybody's, session.js knows how to sign in and to call, and keep.js, where
-// the page holds tokens, where it keeps them.
+// everybody's, session.js knows how to sign in and to call. A page that holds
+// tokens has, besides what it shares with others, the files of its strategy's
+// own folder, or keep.js, which says where it keeps them.
 func (w *World) files(s lab.Strategy) (map[string][]byte, error) {
 	var page bytes.Buffer
-	if err := index.Execute(&page, map[string]string{
-		"Name": s.Name, "Issuer": w.Issuer(), "Client": w.ClientID(s.ID), "API": w.API(), "Scope": scopes,
-	}); err != nil {
+	if err := index.Execute(&page, map[string]string{"Name": s.Name}); err != nil {
 		return nil, err
 	}
 	from := map[string]string{"app.js": "app.js", "session.js": "bff.js"}
-	if s.Public {
-		from["session.js"], from["keep.js"] = "signin.js", "keep/"+s.ID+".js"
-	}
 	files := map[string][]byte{"index.html": page.Bytes()}
+	if s.TokensInPage {
+		for _, shared := range []string{"ask.js", "oauth.js", "store.js"} {
+			from[shared] = shared
+		}
+		own, err := fs.Glob(pages, "pages/"+s.ID+"/*")
+		if err != nil {
+			return nil, err
+		}
+		if len(own) == 0 {
+			from["session.js"], from["keep.js"] = "signin.js", "keep/"+s.ID+".js"
+		}
+		for _, name := range own {
+			from[path.Base(name)] = strings.TrimPrefix(name, "pages/")
+		}
+		files["config.js"] = w.config(s)
+	}
 	for name, source := range from {
 		content, err := fs.ReadFile(pages, "pages/"+source)
 		if err != nil {
@@ -41,6 +55,17 @@ func (w *World) files(s lab.Strategy) (map[string][]byte, error) {
 		files[name] = content
 	}
 	return files, nil
+}
+
+// config tells the scripts of an application where everybody is.
+func (w *World) config(s lab.Strategy) []byte {
+	var script bytes.Buffer
+	for _, constant := range [][2]string{
+		{"issuer", w.Issuer()}, {"client", w.ClientID(s.ID)}, {"api", w.API()}, {"scope", scopes}, {"redirect", w.RedirectURI(s)},
+	} {
+		fmt.Fprintf(&script, "export const %s = %q;\n", constant[0], constant[1])
+	}
+	return script.Bytes()
 }
 
 // page serves an application that holds its tokens itself: a few files.

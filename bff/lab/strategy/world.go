@@ -37,6 +37,9 @@ type Config struct {
 	// defence away: it alters a request before it is sent on, an answer before
 	// it is sent back, or answers by itself. The zero value changes nothing.
 	Between Between
+	// AccessTokenLifetime of every application's; 0: longer than a run, so that
+	// no verdict hangs on an expiry.
+	AccessTokenLifetime time.Duration
 	// InsecurePublicBFF has the provider take Cloakroom for a public client.
 	InsecurePublicBFF bool
 	// Log receives failures of the world itself; nil discards.
@@ -169,7 +172,7 @@ func (w *World) openParties() (err error) {
 	direct := &http.Client{Transport: w.Transport(), Timeout: 10 * time.Second}
 	if w.idp, err = idp.New(idp.Config{
 		Issuer: w.Issuer(), Audience: w.API(), Clients: clients, HTTPClient: direct, Log: w.cfg.Log,
-		AccessTokenLifetime: 10 * time.Minute, // longer than a run: no verdict hangs on an expiry
+		AccessTokenLifetime: cmp.Or(w.cfg.AccessTokenLifetime, 10*time.Minute),
 		Scopes:              []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
 	}); err != nil {
 		return err
