@@ -52,11 +52,17 @@ func Attacks() []Attack {
 		{"A4", "use of the page", "script in the page does what the user could do", "scenario-proxy"},
 		{"X1", "cross-site request forgery", "a page of another site sends requests with the browser's cookies", "pattern-bff-csrf"},
 		{"X2", "same-site request forgery", "the same from a sub-domain of the site that was taken over", "pattern-bff-csrf"},
+		{"X3", "cookie tossing", "a taken-over sub-domain sets cookies for the whole site, and fills the jar, so that the victim works in the attacker's session", "pattern-bff-cookie-security"},
+		{"X4", "the disk", "the browser's profile is read once it is closed: cookies are decrypted, stores searched; what is found is used elsewhere", "filesystem-considerations"},
 		{"X5", "poisoned prototypes", "a library of the page runs first, and lies to the application about fetch, JSON, Headers, Promise, Worker and their kind", "token-storage-closure"},
 		{"X6", "service worker sent away", "script in the page unregisters the service worker, then goes on as A3", "scenario-new-flow"},
+		{"X7", "tokens led astray", "script in the page, and raw requests, have whoever adds tokens send one to the attacker's host", "pattern-bff-proxy"},
 		{"X8", "addresses", "a script of another site, which the page's markup asks for, reads the address, the history and the timings", "implicit_flow"},
 		{"X9", "linear memory", "script in the page reads the whole memory of its WebAssembly", "token-storage-closure"},
 		{"X10", "cookie replay", "cookies copied off the device are sent from another machine, and again after the victim has signed out", "pattern-bff-cookie-security"},
+		{"fixation", "session fixation", "the victim signs in with cookies that the attacker planted, and is led to the answer of a sign-in of the attacker's", "pattern-oauth-browser-csrf"},
+		{"tampering", "tampering", "the credential is changed, signed anew by keys that are no keys, and mixed with another's", "pattern-bff-cookie-security"},
+		{"dump", "dump of the store", "all that the server's store holds, in memory and on disk, is searched, and what looks like a token or a ticket is tried", "pattern-bff-sessions"},
 		{"logout", "replay after logout", "what was copied before the victim signed out is used after it", "pattern-bff-sessions"},
 	}
 }

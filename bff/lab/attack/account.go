@@ -179,6 +179,7 @@ func (a *account) send(ctx context.Context, method, address string, form url.Val
 	r.Header.Set("Accept", "text/html")
 	r.Header.Set("Sec-Fetch-Mode", "navigate")
 	r.Header.Set("Sec-Fetch-Dest", "document")
+	r.Header.Set("Sec-Fetch-Site", "none")
 	if cookies := a.at(address); cookies != "" {
 		r.Header.Set("Cookie", cookies)
 	}

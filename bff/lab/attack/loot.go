@@ -32,7 +32,7 @@ const (
 // places in the order in which they are sifted: what is there in two of them
 // is said to be from the first, and what is caught on its way comes last.
 var order = []string{
-	placeCookies, placeJar, placeDisk, "localStorage", "sessionStorage", "indexedDB", "caches", "globals", "linear memory", "address", "history",
+	placeCookies, placeJar, placeDisk, "dump", "disk", "localStorage", "sessionStorage", "indexedDB", "caches", "globals", "linear memory", "address", "history",
 	"timings", "referrer", "state", "Referer", "answers", "JSON", "Storage", "IDBObjectStore", "Worker", "ServiceWorker", "MessagePort", "worker",
 	"Headers", "XMLHttpRequest", "URLSearchParams", "Promise", "String", "Array", "TextEncoder", "TextDecoder", "fetch",
 }

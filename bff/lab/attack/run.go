@@ -31,18 +31,23 @@ type plan struct {
 }
 
 var plans = map[string]plan{
-	"A1":     {run: (*mission).theft},
-	"A2":     {run: (*mission).persistent},
-	"A3":     {run: (*mission).newFlow},
-	"A4":     {run: (*mission).proxying},
-	"X1":     {run: (*mission).crossSite},
-	"X2":     {run: (*mission).sameSite},
-	"X5":     {before: dependency("poison"), run: (*mission).poison},
-	"X6":     {run: (*mission).unguarded},
-	"X8":     {before: thirdParty("leak"), run: (*mission).leak},
-	"X9":     {before: dependency("instances"), run: (*mission).memory},
-	"X10":    {run: (*mission).replay},
-	"logout": {run: (*mission).outlived},
+	"A1":        {run: (*mission).theft},
+	"A2":        {run: (*mission).persistent},
+	"A3":        {run: (*mission).newFlow},
+	"A4":        {run: (*mission).proxying},
+	"X1":        {run: (*mission).crossSite},
+	"X2":        {run: (*mission).sameSite},
+	"X3":        {run: (*mission).tossing},
+	"X4":        {run: (*mission).disk},
+	"X5":        {before: dependency("poison"), run: (*mission).poison},
+	"X6":        {run: (*mission).unguarded},
+	"X8":        {before: thirdParty("leak"), run: (*mission).leak},
+	"X9":        {before: dependency("instances"), run: (*mission).memory},
+	"X10":       {run: (*mission).replay},
+	"fixation":  {run: (*mission).fixation},
+	"tampering": {run: (*mission).tampering},
+	"dump":      {run: (*mission).dump},
+	"logout":    {run: (*mission).outlived},
 }
 
 // dependency has the application load a payload of that name first of all, as

@@ -183,8 +183,19 @@ func (w *World) openParties() (err error) {
 	}); err != nil {
 		return err
 	}
-	w.hosts[w.host("idp")], w.hosts[w.host("api")] = w.idp, w.api
+	w.hosts[w.host("idp")], w.hosts[w.host("api")] = w.idp, redirecting(w.api)
 	return nil
+}
+
+// redirecting has an API, like many, one path that leads wherever one asks.
+func redirecting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/redirect" {
+			http.Redirect(rw, r, r.URL.Query().Get("to"), http.StatusFound)
+			return
+		}
+		next.ServeHTTP(rw, r)
+	})
 }
 
 // application makes what answers at a strategy's origin.
