@@ -21,6 +21,7 @@ func Strategies() []Strategy {
 		{"readable-cookie", "cookie that script reads", "tokens in cookies without HttpOnly", true, true},
 		{"js-memory", "JavaScript memory", "tokens in a global variable, until the page is left", true, true},
 		{"js-closure", "JavaScript closure", "tokens in a closure that nothing else refers to, until the page is left", true, true},
+		{"wasm-memory", "WebAssembly memory", "tokens in the memory of a Go program compiled to WebAssembly, until the page is left", true, true},
 		{"web-worker", "web worker", "tokens in a worker's memory, which does all that needs one, until the page is left", true, true},
 		{"service-worker", "service worker", "tokens in a service worker's memory, which puts them on the page's calls, until the browser stops it", true, true},
 		{"cookie-jwt", "cookie with the JWT in it", "tokens themselves in HttpOnly cookies that a proxy turns into Authorization", false, false},

@@ -2,7 +2,9 @@ package strategy
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -17,6 +19,15 @@ import (
 
 //go:embed pages
 var pages embed.FS
+
+// built is what make wasm leaves there, and does not commit: the program of
+// wasmpage, and the script of Go's that runs it.
+//
+//go:embed all:built
+var built embed.FS
+
+// ErrNotBuilt says that wasmpage is missing.
+var ErrNotBuilt = errors.New("the application in WebAssembly is not built: run make wasm")
 
 var index = template.Must(template.ParseFS(pages, "pages/index.html"))
 
@@ -47,6 +58,15 @@ func (w *World) files(s lab.Strategy) (map[string][]byte, error) {
 		}
 		files["config.js"] = w.config(s)
 	}
+	if s.ID == "wasm-memory" {
+		for _, name := range []string{"app.wasm", "wasm_exec.js"} {
+			content, err := built.ReadFile("built/" + name)
+			if err != nil {
+				return nil, ErrNotBuilt
+			}
+			files[name] = content
+		}
+	}
 	for name, source := range from {
 		content, err := fs.ReadFile(pages, "pages/"+source)
 		if err != nil {
@@ -75,16 +95,15 @@ func (w *World) page(s lab.Strategy) (http.Handler, error) {
 		return nil, err
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		name, kind := r.URL.Path[1:], "text/javascript; charset=utf-8"
-		if name == "" {
-			name, kind = "index.html", "text/html; charset=utf-8"
-		}
+		name := cmp.Or(r.URL.Path[1:], "index.html")
 		content, ok := files[name]
 		if !ok {
 			http.NotFound(rw, r)
 			return
 		}
-		rw.Header().Set("Content-Type", kind)
+		rw.Header().Set("Content-Type", map[string]string{
+			".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".wasm": "application/wasm",
+		}[path.Ext(name)])
 		rw.Header().Set("Cache-Control", "no-store")
 		rw.Header().Set("X-Content-Type-Options", "nosniff")
 		_, _ = rw.Write(content)
