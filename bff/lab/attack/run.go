@@ -41,6 +41,7 @@ var plans = map[string]plan{
 	"X4":        {run: (*mission).disk},
 	"X5":        {before: dependency("poison"), run: (*mission).poison},
 	"X6":        {run: (*mission).unguarded},
+	"X7":        {run: (*mission).astray},
 	"X8":        {before: thirdParty("leak"), run: (*mission).leak},
 	"X9":        {before: dependency("instances"), run: (*mission).memory},
 	"X10":       {run: (*mission).replay},
