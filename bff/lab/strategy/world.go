@@ -203,6 +203,8 @@ func (w *World) application(s lab.Strategy) (http.Handler, error) {
 	switch {
 	case s.Public:
 		return w.page(s)
+	case s.TokensInPage:
+		return w.mediator(s)
 	case s.ID == "cookie-jwt":
 		return w.plainCookie(s)
 	default:
@@ -262,10 +264,14 @@ func (w *World) ClientID(id string) string { return "lab-" + id }
 
 // RedirectURI is where the provider sends codes for an application.
 func (w *World) RedirectURI(s lab.Strategy) string {
-	if s.Public {
+	switch {
+	case s.Public:
 		return w.Origin(s.ID) + "/"
+	case s.TokensInPage:
+		return w.Origin(s.ID) + mediatorCallback
+	default:
+		return w.Origin(s.ID) + shared.PathCallback
 	}
-	return w.Origin(s.ID) + shared.PathCallback
 }
 
 // Scope is what the applications ask for, and anybody may.
