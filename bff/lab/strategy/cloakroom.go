@@ -62,12 +62,13 @@ func (w *World) cloakroom(s lab.Strategy) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := w.cfg.Cloakroom(config)
-	if err != nil {
-		return nil, fmt.Errorf("start Cloakroom: %w", err)
+	w.configs[s.ID] = config
+	if _, err := w.start(s.ID); err != nil {
+		return nil, err
 	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
+			server, _ := w.Server(s.ID)
 			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", server.Address(), p.In.Host
 			if w.cfg.Between.Request != nil {
 				w.cfg.Between.Request(p.Out)

@@ -118,7 +118,7 @@ func (p *plainCookie) user(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode([]shared.Claim{{Type: "sub", Value: subject}, {Type: shared.ClaimLogoutURL, Value: shared.PathLogout}})
+	_ = json.NewEncoder(w).Encode([]shared.Claim{{Type: "sub", Value: subject}, {Type: shared.ClaimLogoutURL, Value: shared.PathLogout + "?"}})
 }
 
 func (p *plainCookie) logout(w http.ResponseWriter, r *http.Request) {

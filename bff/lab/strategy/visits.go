@@ -32,12 +32,14 @@ func (w *World) note(rw http.ResponseWriter, r *http.Request, next http.Handler)
 	if from, err := url.Parse(r.Referer()); err == nil && from.Host != "" {
 		visit.From = from.Scheme + "://" + from.Host
 	}
+	call := Call{Method: r.Method, URL: "http://" + r.Host + r.URL.RequestURI(), Header: r.Header.Clone(), Head: headSize(r)}
 	recorder := &status{ResponseWriter: rw, code: http.StatusOK}
 	next.ServeHTTP(recorder, r)
 	visit.Status = recorder.code
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.visits = append(w.visits, visit)
+	w.remember(call, visit)
 }
 
 // Visits are those answered since the first n. To know n, ask with 0 before.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloakroom/bff/demo/api"
@@ -83,10 +84,15 @@ type World struct {
 	hosts    map[string]http.Handler
 	folder   string // what Cloakroom serves
 	secrets  map[string]secret.String
-	stores   map[string]Store // by strategy
+	stores   map[string]Store  // by strategy
+	configs  map[string][]byte // of Cloakrooms
+	padding  atomic.Int64      // bytes
 
 	mu        sync.Mutex
+	servers   map[string]Server // by strategy
 	visits    []Visit
+	calls     map[string]Call
+	issued    Tokens
 	infected  string // host
 	infection Infection
 }
@@ -97,6 +103,10 @@ var Victim = idp.DefaultUsers()[0]
 // Stranger is somebody who may sign in at every application too, and has
 // nothing there.
 var Stranger = idp.DefaultUsers()[1]
+
+// maxHeader bounds a request's head, in bytes: far beyond what servers usually
+// take, so that what is measured is a strategy's own bound.
+const maxHeader = 8 << 20
 
 // scopes every application asks for.
 const scopes = "openid profile offline_access orders"
@@ -116,9 +126,10 @@ func Open(cfg Config) (*World, error) {
 	w := &World{
 		cfg: cfg, listener: listener, port: listener.Addr().(*net.TCPAddr).Port,
 		hosts: map[string]http.Handler{}, secrets: map[string]secret.String{}, stores: map[string]Store{},
+		configs: map[string][]byte{}, servers: map[string]Server{}, calls: map[string]Call{},
 	}
 	w.server = &http.Server{
-		Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn),
 	}
 	if err := w.build(); err != nil {
@@ -172,14 +183,16 @@ func (w *World) openParties() (err error) {
 	direct := &http.Client{Transport: w.Transport(), Timeout: 10 * time.Second}
 	if w.idp, err = idp.New(idp.Config{
 		Issuer: w.Issuer(), Audience: w.API(), Clients: clients, HTTPClient: direct, Log: w.cfg.Log,
-		AccessTokenLifetime: cmp.Or(w.cfg.AccessTokenLifetime, 10*time.Minute),
-		Scopes:              []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
+		AccessTokenLifetime:  cmp.Or(w.cfg.AccessTokenLifetime, 10*time.Minute),
+		RefreshTokenLifetime: RefreshTokenLifetime,
+		Claims:               w.pad, OnIssue: w.onIssue,
+		Scopes: []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
 	}); err != nil {
 		return err
 	}
 	if w.api, err = api.New(api.Config{
 		Issuer: w.Issuer(), Audience: w.API(), HTTPClient: direct, Log: w.cfg.Log, AllowedOrigins: pages,
-		Seed: map[string]int{Victim.Subject: 3},
+		Seed: map[string]int{Victim.Subject: 3}, MaxToken: maxHeader,
 	}); err != nil {
 		return err
 	}
