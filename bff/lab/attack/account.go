@@ -64,6 +64,9 @@ func (a *account) keep(host string, set []*http.Cookie) {
 // newAccount begins a sign-in at an application and returns where it goes on.
 func (a *attacker) newAccount(s lab.Strategy) (in *account, start string) {
 	in = &account{attacker: a, target: s, cookies: map[string][]cookie{}}
+	if mediated(s) {
+		return in, a.world.Origin(s.ID) + "/sign-in"
+	}
 	if !s.Public {
 		return in, a.world.Origin(s.ID) + shared.PathLogin + "?" + url.Values{shared.ParamReturnURL: {"/"}}.Encode()
 	}
@@ -239,46 +242,55 @@ func (r *reply) read(base *url.URL) {
 
 // orders asks for the account's own orders, as the application would.
 func (a *account) orders(ctx context.Context) ([]shared.Order, error) {
-	r, err := a.attacker.call(a.target, a.at(a.attacker.world.Origin(a.target.ID)), a.tokens.Access)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := a.attacker.client.Do(r.WithContext(ctx))
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := readAll(resp.Body)
+	answer, body, err := a.attacker.spend(ctx, a.target, a.at(a.attacker.world.Origin(a.target.ID)), a.tokens.Access, "")
 	if err != nil {
 		return nil, err
 	}
 	var page shared.OrderPage
-	if err := json.Unmarshal(body, &page); err != nil || resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("attack: the attacker's own orders answered %d: %w", resp.StatusCode, err)
+	if err := json.Unmarshal(body, &page); err != nil || answer.Status != http.StatusOK {
+		return nil, fmt.Errorf("attack: the attacker's own orders answered %d: %w", answer.Status, err)
 	}
 	return page.Orders, nil
 }
 
-// call makes a request for orders as the application itself would: with a
-// token, to the API, or else with cookies, to the application's own server.
-func (a *attacker) call(s lab.Strategy, cookies, token string) (*http.Request, error) {
-	if token != "" {
-		r, err := http.NewRequest(http.MethodGet, a.world.API()+"/orders", nil)
-		if err != nil {
-			return nil, err
-		}
-		return r, a.prove(r, token)
-	}
+// mediated reports whether an application's server hands its page tokens.
+func mediated(s lab.Strategy) bool { return s.TokensInPage && !s.Public }
+
+// spend asks for orders as the application itself would: with a token, of the
+// API, or else with cookies, of the application's own server; or, where that
+// hands out tokens, with one that it gave for the cookies.
+func (a *attacker) spend(ctx context.Context, s lab.Strategy, cookies, token, with string) (lab.Answer, []byte, error) {
 	origin := a.world.Origin(s.ID)
-	r, err := http.NewRequest(http.MethodGet, origin+"/api/orders", nil)
+	method, address, form := http.MethodGet, origin+"/api/orders", ""
+	switch {
+	case token != "":
+		address = a.world.API() + "/orders"
+	case mediated(s):
+		method, address, form = http.MethodPost, origin+"/token", url.Values{"scope": {"orders"}, "resource": {a.world.API()}}.Encode()
+	}
+	r, err := http.NewRequest(method, address, strings.NewReader(form))
 	if err != nil {
-		return nil, err
+		return lab.Answer{}, nil, err
+	}
+	if token != "" {
+		if err := a.prove(r, token); err != nil {
+			return lab.Answer{}, nil, err
+		}
+		return a.ask(ctx, r, with)
 	}
 	r.Header.Set("Cookie", cookies)
 	r.Header.Set("Origin", origin)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.Header.Set(shared.HeaderCSRF, shared.ValueCSRF)
-	return r, nil
+	if form != "" {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	answer, body, err := a.ask(ctx, r, with)
+	var got tokens
+	if err == nil && mediated(s) && json.Unmarshal(body, &got) == nil && got.Access != "" {
+		return a.spend(ctx, s, "", got.Access, with)
+	}
+	return answer, body, err
 }
 
 // mallory is who the attacker is at the provider.

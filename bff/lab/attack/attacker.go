@@ -233,31 +233,22 @@ func (a *attacker) isVictims(ctx context.Context, body []byte) (bool, error) {
 func (a *attacker) use(ctx context.Context, s lab.Strategy, p piece, e *lab.Evidence) error {
 	switch p.kind {
 	case lab.KindAccess, lab.KindID:
-		r, err := http.NewRequest(http.MethodGet, a.world.API()+"/orders", nil)
-		if err != nil {
-			return err
-		}
-		if err := a.prove(r, p.value); err != nil {
-			return err
-		}
-		answer, _, err := a.ask(ctx, r, p.fingerprint())
-		e.Answers = append(e.Answers, answer)
-		return err
+		return a.note(ctx, s, "", p, e)
 	case lab.KindRefresh:
 		return a.redeem(ctx, s, p, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {p.value}}, e)
 	case lab.KindCookie:
-		return a.replay(ctx, s, p, e)
+		return a.note(ctx, s, p.value, p, e)
 	}
 	return fmt.Errorf("attack: nobody knows a use for a %s", p.kind)
 }
 
-// replay sends a cookie as the application's own page would, header and all.
-func (a *attacker) replay(ctx context.Context, s lab.Strategy, p piece, e *lab.Evidence) error {
-	r, err := a.call(s, p.value, "")
-	if err != nil {
-		return err
+// note spends a token, or cookies, and keeps the answer.
+func (a *attacker) note(ctx context.Context, s lab.Strategy, cookies string, p piece, e *lab.Evidence) error {
+	token := p.value
+	if cookies != "" {
+		token = ""
 	}
-	answer, _, err := a.ask(ctx, r, p.fingerprint())
+	answer, _, err := a.spend(ctx, s, cookies, token, p.fingerprint())
 	e.Answers = append(e.Answers, answer)
 	return err
 }

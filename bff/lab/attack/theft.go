@@ -11,7 +11,7 @@ import (
 // changes nothing: what only passes by is A2's, and what has to be lied to for
 // it, X5's.
 func (m *mission) theft(ctx context.Context) error {
-	got, err := m.inject(ctx, "theft", map[string]string{})
+	got, err := m.inject(ctx, "theft", map[string]string{"api": m.world.API(), "scope": "orders"})
 	if err != nil {
 		return err
 	}
