@@ -8,6 +8,8 @@ VERSION  := $(shell git describe --always --dirty 2>/dev/null)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 WASM     := static/web/app.wasm
 WASM_SRC := $(shell find wasm shared -name '*.go' -o -name '*.svg' | grep -v _test.go) go.mod go.sum
+LAB_WASM := bff/lab/strategy/built/app.wasm
+LAB_SRC  := $(wildcard bff/lab/strategy/wasmpage/*.go) go.mod
 RESULTS  := bin/test
 PROVIDER := bff/e2e/interop/provider
 
@@ -32,13 +34,17 @@ build: wasm ## bin/cloakroom, with the application inside
 	@echo "[3/4] building bin/cloakroom"
 	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/cloakroom ./bff
 
-wasm: $(WASM) ## the application for the browser, compressed
+wasm: $(WASM) $(LAB_WASM) ## the application for the browser, compressed
 	@echo "[2/4] compressing the application"
 	@$(GO) run ./bff/spa/pack $(PACK) $(WASM)
 
 $(WASM): $(WASM_SRC)
 	@echo "[1/4] building the application for WebAssembly (a first build fetches the modules)"
 	@GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $@ ./wasm
+
+$(LAB_WASM): $(LAB_SRC)
+	@GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $@ ./bff/lab/strategy/wasmpage
+	@cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" $(@D)
 
 test: check unit e2e ## everything, on a fresh machine too
 	@cat $(RESULTS)/*.json | awk ' \
@@ -51,7 +57,7 @@ check: ## gofmt, vet and staticcheck, of both sides and both modules; a proof fo
 	@echo "== check"
 	@out=$$(gofmt -l bff shared static wasm); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
 	@$(GO) vet ./...
-	@GOOS=js GOARCH=wasm $(GO) vet ./wasm/... ./shared/...
+	@GOOS=js GOARCH=wasm $(GO) vet ./wasm/... ./shared/... ./bff/lab/strategy/wasmpage
 	@cd bff/e2e && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	@$(GO) run $(STATICCHECK) ./...
 	@$(GO) run ./bff/rules/table -check
@@ -89,4 +95,4 @@ servers:
 		postgresql:/usr/lib/postgresql/*/bin/postgres
 
 clean:
-	@rm -rf bin $(WASM) $(WASM).*
+	@rm -rf bin $(WASM) $(WASM).* bff/lab/strategy/built/*

@@ -10,13 +10,10 @@ import (
 	"cloakroom/shared/problem"
 )
 
-// maxToken bounds a token before anything parses it, in bytes.
-const maxToken = 16 << 10
-
 // authenticate returns the verified token of r. On failure it leaves the
 // challenge in w's header (RFC 6750 §3).
 func (a *API) authenticate(w http.ResponseWriter, r *http.Request, scopes []string) (*accessToken, error) {
-	raw, err := bearer(r.Header)
+	raw, err := bearer(r.Header, a.cfg.MaxToken)
 	if err != nil {
 		challenge := `Bearer realm="orders"`
 		if len(r.Header.Values("Authorization")) > 0 {
@@ -44,7 +41,7 @@ func (a *API) authenticate(w http.ResponseWriter, r *http.Request, scopes []stri
 
 // bearer takes the token from the one Authorization header (RFC 6750 §2.1).
 // The other two ways of §2 put tokens into URLs and forms, and are not offered.
-func bearer(h http.Header) (secret.String, error) {
+func bearer(h http.Header, longest int) (secret.String, error) {
 	values := h.Values("Authorization")
 	if len(values) != 1 {
 		return secret.String{}, errors.New("api: not exactly one Authorization header")
@@ -55,7 +52,7 @@ func bearer(h http.Header) (secret.String, error) {
 		return secret.String{}, errors.New("api: the Authorization scheme is not Bearer")
 	case token == "" || strings.ContainsAny(token, " ,"):
 		return secret.String{}, errors.New("api: the Authorization header holds not exactly one token")
-	case len(token) > maxToken:
+	case len(token) > longest:
 		return secret.String{}, errors.New("api: the token is too long")
 	}
 	return secret.New(token), nil

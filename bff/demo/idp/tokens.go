@@ -60,6 +60,7 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc
 	access["iat"] = now.Unix()
 	access["exp"] = now.Add(p.cfg.AccessTokenLifetime).Unix()
 	delete(access, "nbf")
+	p.embellish(shared.TokenAccess, access)
 	response := *draft
 	if response.AccessToken, err = p.keys.sign(typeAccessToken, access); err != nil {
 		return nil, err
@@ -70,6 +71,7 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc
 	if id["at_hash"], err = oidc.ClaimHash(response.AccessToken, jose.RS256); err != nil {
 		return nil, err
 	}
+	p.embellish(shared.TokenID, id)
 	if response.IDToken, err = p.signIDToken(id, clientID); err != nil {
 		return nil, err
 	}
@@ -92,6 +94,12 @@ func (p *Provider) signIDToken(claims map[string]any, clientID string) (string, 
 		return effect.sign(p, claims, clientID)
 	}
 	return p.keys.sign(typeIDToken, claims)
+}
+
+func (p *Provider) embellish(kind string, claims map[string]any) {
+	if p.cfg.Claims != nil {
+		p.cfg.Claims(kind, claims)
+	}
 }
 
 func (p *Provider) issued(kind, token string) {

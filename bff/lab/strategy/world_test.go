@@ -28,11 +28,12 @@ func open(t *testing.T) (*strategy.World, *http.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.Close() })
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w, &http.Client{Transport: w.Transport(), Jar: jar}
+	return w, newBrowser(w)
+}
+
+func newBrowser(w *strategy.World) *http.Client {
+	jar, _ := cookiejar.New(nil) // without options there is nothing to fail
+	return &http.Client{Transport: w.Transport(), Jar: jar}
 }
 
 func get(t *testing.T, client *http.Client, address string) (int, string) {
@@ -49,14 +50,17 @@ func get(t *testing.T, client *http.Client, address string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-var scriptOrigin = regexp.MustCompile(`from "(/[^"]+)"`)
+var scriptOrigin = regexp.MustCompile(`(?:from|import|Worker\(|register\(|instantiateStreaming\(fetch\() ?"(/[^"]+)"`)
 
 func TestEveryPageIsWholeAndHasNoInlineScript(t *testing.T) {
 	w, client := open(t)
 	for _, s := range w.Strategies() {
 		status, page := get(t, client, w.Origin(s.ID)+"/")
-		if status != http.StatusOK || !strings.Contains(page, w.ClientID(s.ID)) {
+		if status != http.StatusOK || !strings.Contains(page, s.Name) {
 			t.Errorf("%s: %d %s", s.ID, status, page)
+		}
+		if status, config := get(t, client, w.Origin(s.ID)+"/config.js"); status != http.StatusOK || !strings.Contains(config, w.ClientID(s.ID)) {
+			t.Errorf("%s: %d %s", s.ID, status, config)
 		}
 		if strings.Count(page, "<script") != 1 || !strings.Contains(page, `src="/app.js"></script>`) || strings.Contains(page, "style=") {
 			t.Errorf("%s has inline script or style:\n%s", s.ID, page)

@@ -4,4 +4,5 @@ globalThis.session = {tokens: null};
 export const keeper = () => ({
   save: async (tokens) => { globalThis.session.tokens = tokens; },
   load: async () => globalThis.session.tokens,
+  forget: async () => { globalThis.session.tokens = null; },
 });

@@ -2,4 +2,5 @@
 export const keeper = () => ({
   save: async (tokens) => localStorage.setItem("tokens", JSON.stringify(tokens)),
   load: async () => JSON.parse(localStorage.getItem("tokens")),
+  forget: async () => localStorage.removeItem("tokens"),
 });

@@ -2,4 +2,5 @@
 export const keeper = () => ({
   save: async (tokens) => sessionStorage.setItem("tokens", JSON.stringify(tokens)),
   load: async () => JSON.parse(sessionStorage.getItem("tokens")),
+  forget: async () => sessionStorage.removeItem("tokens"),
 });
