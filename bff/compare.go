@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cloakroom/bff/config"
 	"cloakroom/bff/lab/compare"
 	"cloakroom/bff/lab/report"
 	"cloakroom/shared/lab"
@@ -48,6 +50,7 @@ func compareStrategiesCommand(stdout, stderr io.Writer) *cobra.Command {
 			if err := choice.Missing(); err != nil {
 				return err
 			}
+			newLogger(stderr, slog.LevelError, config.LogText) // attacks that fail make warnings by nature
 			program, err := os.Executable()
 			if err != nil {
 				return err
