@@ -3,6 +3,7 @@ package idp
 import (
 	"context"
 	"encoding/base64"
+	"net/url"
 	"slices"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -48,9 +49,14 @@ func (p *Provider) checkAuthorize(r *op.ClientRequest[oidc.AuthRequest]) error {
 	if sum, err := base64.RawURLEncoding.Strict().DecodeString(request.CodeChallenge); err != nil || len(sum) != 32 {
 		return oidc.ErrInvalidRequest().WithDescription("code_challenge is not a SHA-256 in base64url")
 	}
-	for _, resource := range r.Form[paramResource] {
+	return p.checkResource(r.Form)
+}
+
+// checkResource: there is one API that tokens are for (RFC 8707 §2).
+func (p *Provider) checkResource(form url.Values) error {
+	for _, resource := range form[paramResource] {
 		if resource != p.cfg.Audience {
-			return &oidc.Error{ErrorType: oidc.InvalidTarget} // RFC 8707 §2
+			return &oidc.Error{ErrorType: oidc.InvalidTarget}
 		}
 	}
 	return nil

@@ -95,6 +95,19 @@ func TestAPublicClientsRefreshTokenIsGoodOnceAndAnOldOneEndsTheFamily(t *testing
 	}
 }
 
+func TestATokenIsForTheAPIThatIsNamed(t *testing.T) { // RFC 8707 §2.2
+	p := newParty(t)
+	form := refreshForm(p.alice().Refresh)
+	form.Set("resource", "https://api.example")
+	if got := p.post("/oauth/token", form); got.Error != "invalid_target" || got.Access != "" {
+		t.Errorf("another API: %d %s", got.Status, got.Body)
+	}
+	form.Set("resource", audience)
+	if got := p.post("/oauth/token", form); got.Status != http.StatusOK {
+		t.Errorf("the API: %d %s", got.Status, got.Body)
+	}
+}
+
 func TestAPublicClientMayRevokeItsTokensAndNoOthers(t *testing.T) {
 	p := newParty(t, withPublicClients)
 	page := p.post("/oauth/token", publicForm(codeForm(p.signIn("alice", "wonderland", asPage).Get("code"))))

@@ -84,11 +84,17 @@ func (s server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acces
 	if r.Data.CodeVerifier == "" {
 		return nil, oidc.ErrInvalidGrant().WithDescription("code_verifier missing")
 	}
+	if err := s.p.checkResource(r.PostForm); err != nil {
+		return nil, err
+	}
 	response, err := s.legacy.CodeExchange(ctx, r)
 	return s.seal(response, err, r.Client.GetID())
 }
 
 func (s server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
+	if err := s.p.checkResource(r.PostForm); err != nil {
+		return nil, err
+	}
 	response, err := s.legacy.RefreshToken(ctx, r)
 	return s.seal(response, err, r.Client.GetID())
 }

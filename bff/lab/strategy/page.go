@@ -42,10 +42,12 @@ func (w *World) files(s lab.Strategy) (map[string][]byte, error) {
 	}
 	from := map[string]string{"app.js": "app.js", "session.js": "bff.js"}
 	files := map[string][]byte{"index.html": page.Bytes()}
-	if s.TokensInPage {
+	if s.Public {
 		for _, shared := range []string{"ask.js", "oauth.js", "store.js"} {
 			from[shared] = shared
 		}
+	}
+	if s.TokensInPage {
 		own, err := fs.Glob(pages, "pages/"+s.ID+"/*")
 		if err != nil {
 			return nil, err

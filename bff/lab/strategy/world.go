@@ -88,15 +88,21 @@ type World struct {
 	configs  map[string][]byte // of Cloakrooms
 	padding  atomic.Int64      // bytes
 
-	mu      sync.Mutex
-	servers map[string]Server // by strategy
-	visits  []Visit
-	calls   map[string]Call
-	issued  Tokens
+	mu        sync.Mutex
+	servers   map[string]Server // by strategy
+	visits    []Visit
+	calls     map[string]Call
+	issued    Tokens
+	infected  string // host
+	infection Infection
 }
 
 // Victim is the person whose data is at stake.
 var Victim = idp.DefaultUsers()[0]
+
+// Stranger is somebody who may sign in at every application too, and has
+// nothing there.
+var Stranger = idp.DefaultUsers()[1]
 
 // maxHeader bounds a request's head, in bytes: far beyond what servers usually
 // take, so that what is measured is a strategy's own bound.
@@ -190,8 +196,19 @@ func (w *World) openParties() (err error) {
 	}); err != nil {
 		return err
 	}
-	w.hosts[w.host("idp")], w.hosts[w.host("api")] = w.idp, w.api
+	w.hosts[w.host("idp")], w.hosts[w.host("api")] = w.idp, redirecting(w.api)
 	return nil
+}
+
+// redirecting has an API, like many, one path that leads wherever one asks.
+func redirecting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/redirect" {
+			http.Redirect(rw, r, r.URL.Query().Get("to"), http.StatusFound)
+			return
+		}
+		next.ServeHTTP(rw, r)
+	})
 }
 
 // application makes what answers at a strategy's origin.
@@ -199,6 +216,8 @@ func (w *World) application(s lab.Strategy) (http.Handler, error) {
 	switch {
 	case s.Public:
 		return w.page(s)
+	case s.TokensInPage:
+		return w.mediator(s)
 	case s.ID == "cookie-jwt":
 		return w.plainCookie(s)
 	default:
@@ -210,6 +229,9 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	host := strings.ToLower(r.Host)
 	w.mu.Lock()
 	handler := w.hosts[host]
+	if handler != nil && host == w.infected {
+		handler = w.infection.delivering(handler)
+	}
 	w.mu.Unlock()
 	if handler == nil {
 		http.Error(rw, "no such host in the lab", http.StatusMisdirectedRequest)
@@ -255,10 +277,14 @@ func (w *World) ClientID(id string) string { return "lab-" + id }
 
 // RedirectURI is where the provider sends codes for an application.
 func (w *World) RedirectURI(s lab.Strategy) string {
-	if s.Public {
+	switch {
+	case s.Public:
 		return w.Origin(s.ID) + "/"
+	case s.TokensInPage:
+		return w.Origin(s.ID) + mediatorCallback
+	default:
+		return w.Origin(s.ID) + shared.PathCallback
 	}
-	return w.Origin(s.ID) + shared.PathCallback
 }
 
 // Scope is what the applications ask for, and anybody may.

@@ -28,11 +28,12 @@ func open(t *testing.T) (*strategy.World, *http.Client) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.Close() })
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w, &http.Client{Transport: w.Transport(), Jar: jar}
+	return w, newBrowser(w)
+}
+
+func newBrowser(w *strategy.World) *http.Client {
+	jar, _ := cookiejar.New(nil) // without options there is nothing to fail
+	return &http.Client{Transport: w.Transport(), Jar: jar}
 }
 
 func get(t *testing.T, client *http.Client, address string) (int, string) {
@@ -49,7 +50,7 @@ func get(t *testing.T, client *http.Client, address string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-var scriptOrigin = regexp.MustCompile(`(?:from|import|Worker\(|register\(|fetch\() ?"(/[^"]+)"`)
+var scriptOrigin = regexp.MustCompile(`(?:from|import|Worker\(|register\(|instantiateStreaming\(fetch\() ?"(/[^"]+)"`)
 
 func TestEveryPageIsWholeAndHasNoInlineScript(t *testing.T) {
 	w, client := open(t)
