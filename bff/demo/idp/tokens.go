@@ -10,6 +10,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"cloakroom/bff/demo/dpop"
 	"cloakroom/shared"
 )
 
@@ -43,9 +44,10 @@ func (k draftKey) open(token string) (map[string]any, error) {
 	return claims, nil
 }
 
-// seal turns op's drafts into the tokens that are sent.
-func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc.AccessTokenResponse, error) {
-	access, err := p.drafts.open(draft.AccessToken)
+// seal turns op's drafts into the tokens that are sent, bound to key unless that
+// is empty.
+func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID, key string) (*oidc.AccessTokenResponse, error) {
+	access, err := p.sealAccess(draft.AccessToken, key)
 	if err != nil {
 		return nil, err
 	}
@@ -54,18 +56,8 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc
 		return nil, err
 	}
 	now := p.cfg.Now()
-
-	// RFC 9068 §2.2. The draft brought iss, sub, client_id, jti, scope.
-	access["aud"] = p.cfg.Audience
-	access["iat"] = now.Unix()
-	access["exp"] = now.Add(p.cfg.AccessTokenLifetime).Unix()
-	delete(access, "nbf")
-	p.embellish(shared.TokenAccess, access)
 	response := *draft
-	if response.AccessToken, err = p.keys.sign(typeAccessToken, access); err != nil {
-		return nil, err
-	}
-
+	response.AccessToken = access
 	id["iat"] = now.Unix()
 	id["exp"] = now.Add(p.cfg.IDTokenLifetime).Unix()
 	if id["at_hash"], err = oidc.ClaimHash(response.AccessToken, jose.RS256); err != nil {
@@ -77,11 +69,34 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc
 	}
 	response.ExpiresIn = uint64(p.cfg.AccessTokenLifetime.Seconds())
 	response.State = "" // not a parameter of this answer
+	if key != "" {
+		response.TokenType = dpop.Scheme
+		p.bindRefresh(response.RefreshToken, clientID, key)
+	}
 
 	p.issued(shared.TokenAccess, response.AccessToken)
 	p.issued(shared.TokenRefresh, response.RefreshToken)
 	p.issued(shared.TokenID, response.IDToken)
 	return &response, nil
+}
+
+// sealAccess gives an access token the claims of RFC 9068 §2.2. The draft
+// brought iss, sub, client_id, jti, scope.
+func (p *Provider) sealAccess(draft, key string) (string, error) {
+	claims, err := p.drafts.open(draft)
+	if err != nil {
+		return "", err
+	}
+	now := p.cfg.Now()
+	claims["aud"] = p.cfg.Audience
+	claims["iat"] = now.Unix()
+	claims["exp"] = now.Add(p.cfg.AccessTokenLifetime).Unix()
+	delete(claims, "nbf")
+	if key != "" {
+		claims["cnf"] = map[string]string{"jkt": key} // RFC 9449 §6.1
+	}
+	p.embellish(shared.TokenAccess, claims)
+	return p.keys.sign(typeAccessToken, claims)
 }
 
 // signIDToken is where a fault reaches the ID token, and the only place.
