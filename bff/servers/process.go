@@ -28,6 +28,8 @@ type Command struct {
 	Args             []string
 	// Dir is the working directory; empty means the test's.
 	Dir string
+	// Env is its whole environment; nil means the test's.
+	Env []string
 	// Credential is whom to run as; nil means whoever runs the test.
 	Credential *syscall.Credential
 	// Ready returns nil once the server does its work.
@@ -83,10 +85,21 @@ func Program(t T, name, debianPackage string) string {
 	return path
 }
 
+// Installed reports whether a server's program is here.
+func Installed(name string) bool {
+	for _, path := range []string{name, "/usr/sbin/" + name} {
+		if _, err := exec.LookPath(path); err == nil {
+			return true
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name) // the pattern is good
+	return len(found) > 0
+}
+
 func (p *Process) launch() {
 	p.t.Helper()
 	cmd := exec.Command(p.command.Program, p.command.Args...)
-	cmd.Dir = p.command.Dir
+	cmd.Dir, cmd.Env = p.command.Dir, p.command.Env
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	// Should the tests die, their servers must not outlive them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: p.command.Credential}

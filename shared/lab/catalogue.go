@@ -27,13 +27,20 @@ func Strategies() []Strategy {
 		{"dpop", "DPoP", "tokens in a database of the origin, bound to a key beside them that script can use and not read", true, true},
 		{"implicit", "implicit grant", "a token that came in the address, and with it into the history; in a variable, until the page is left", true, true},
 		{"token-mediating", "token-mediating backend", "the refresh token at a server, its session in an HttpOnly cookie; a narrow access token in a variable of the page", true, false},
+		{"cookie-jwt", "cookie with the JWT in it", "tokens themselves in HttpOnly cookies that a proxy turns into Authorization", false, false},
+		{"cookie-securecookie", "sealed cookie, securecookie", "tokens in HttpOnly cookies, sealed by AES-CTR and HMAC", false, false},
+		{"cookie-jws", "signed cookie, JWS", "tokens in HttpOnly cookies, signed and for all to read", false, false},
+		{"cookie-jwe", "sealed cookie, JWE", "tokens in HttpOnly cookies, sealed by AES-GCM", false, false},
+		{"cookie-nested", "sealed cookie, JWS in JWE", "tokens in HttpOnly cookies, signed, then sealed by AES-GCM", false, false},
 		{"bff-memory", "BFF, sessions in memory", "tokens at the server; a ticket in an HttpOnly cookie", false, false},
+		{"bff-redis", "BFF, sessions in Redis", "tokens sealed in a store; a ticket in an HttpOnly cookie", false, false},
+		{"bff-sql", "BFF, sessions in PostgreSQL", "tokens sealed in a database; a ticket in an HttpOnly cookie", false, false},
 	}
 }
 
 // Attack is something an attacker does, from inside or outside the page.
 type Attack struct {
-	ID   string // of the draft, A1 to A4, or of this project, X1 to X10
+	ID   string // of the draft, A1 to A4, or of this project: X1 to X10, or a word
 	Name string
 	Does string // in one line
 	// Anchor is where draft-ietf-oauth-browser-based-apps speaks of it.
@@ -43,11 +50,24 @@ type Attack struct {
 // Attacks lists what the lab has, in the order of a report's columns.
 func Attacks() []Attack {
 	return []Attack{
-		{"A1", "token theft, once", "script in the page reads every store and, from then on, what the application sends (X5); the attacker uses what it finds", "scenario-single-theft"},
+		{"A1", "token theft, once", "script in the page reads every store, and asks again for what the page was given; the attacker uses what it finds", "scenario-single-theft"},
+		{"A2", "token theft, persistent", "script in the page listens and looks again and again, makes the application renew, and keeps the newest for when the page is gone", "scenario-persistent-theft"},
 		{"A3", "new tokens", "script in the page starts a sign-in of its own, in a hidden frame or a window, with prompt=none and a verifier of the attacker's", "scenario-new-flow"},
 		{"A4", "use of the page", "script in the page does what the user could do", "scenario-proxy"},
 		{"X1", "cross-site request forgery", "a page of another site sends requests with the browser's cookies", "pattern-bff-csrf"},
-		{"X10", "cookie replay", "cookies copied off the device are sent from another machine", "pattern-bff-cookie-security"},
+		{"X2", "same-site request forgery", "the same from a sub-domain of the site that was taken over", "pattern-bff-csrf"},
+		{"X3", "cookie tossing", "a taken-over sub-domain sets cookies for the whole site, and fills the jar, so that the victim works in the attacker's session", "pattern-bff-cookie-security"},
+		{"X4", "the disk", "the browser's profile is read once it is closed: cookies are decrypted, stores searched; what is found is used elsewhere", "filesystem-considerations"},
+		{"X5", "poisoned prototypes", "a library of the page runs first, and lies to the application about fetch, JSON, Headers, Promise, Worker and their kind", "token-storage-closure"},
+		{"X6", "service worker sent away", "script in the page unregisters the service worker, then goes on as A3", "scenario-new-flow"},
+		{"X7", "tokens led astray", "script in the page, and raw requests, have whoever adds tokens send one to the attacker's host", "pattern-bff-proxy"},
+		{"X8", "addresses", "a script of another site, which the page's markup asks for, reads the address, the history and the timings", "implicit_flow"},
+		{"X9", "linear memory", "script in the page reads the whole memory of its WebAssembly", "token-storage-closure"},
+		{"X10", "cookie replay", "cookies copied off the device are sent from another machine, and again after the victim has signed out", "pattern-bff-cookie-security"},
+		{"fixation", "session fixation", "the victim signs in with cookies that the attacker planted, and is led to the answer of a sign-in of the attacker's", "pattern-oauth-browser-csrf"},
+		{"tampering", "tampering", "the credential is changed, signed anew by keys that are no keys, and mixed with another's", "pattern-bff-cookie-security"},
+		{"dump", "dump of the store", "all that the server's store holds, in memory and on disk, is searched, and what looks like a token or a ticket is tried", "pattern-bff-sessions"},
+		{"logout", "replay after logout", "what was copied before the victim signed out is used after it", "pattern-bff-sessions"},
 	}
 }
 

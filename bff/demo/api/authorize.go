@@ -12,9 +12,6 @@ import (
 	"cloakroom/shared/problem"
 )
 
-// maxToken bounds a token before anything parses it, in bytes.
-const maxToken = 16 << 10
-
 // Schemes of the Authorization header: a token that is bound to a key comes
 // under its own, with a proof (RFC 9449 §7.1).
 const (
@@ -25,7 +22,7 @@ const (
 // authenticate returns the verified token of r. On failure it leaves the
 // challenge in w's header (RFC 6750 §3).
 func (a *API) authenticate(w http.ResponseWriter, r *http.Request, scopes []string) (*accessToken, error) {
-	scheme, raw, err := credentials(r.Header)
+	scheme, raw, err := credentials(r.Header, a.cfg.MaxToken)
 	if err != nil {
 		challenge := `Bearer realm="orders"`
 		if len(r.Header.Values("Authorization")) > 0 {
@@ -76,7 +73,7 @@ func (a *API) prove(r *http.Request, scheme string, token *accessToken) error {
 // credentials takes the token from the one Authorization header (RFC 6750
 // §2.1). The other two ways of §2 put tokens into URLs and forms, and are not
 // offered.
-func credentials(h http.Header) (scheme string, token secret.String, err error) {
+func credentials(h http.Header, longest int) (scheme string, token secret.String, err error) {
 	values := h.Values("Authorization")
 	if len(values) != 1 {
 		return "", secret.String{}, errors.New("api: not exactly one Authorization header")
@@ -92,7 +89,7 @@ func credentials(h http.Header) (scheme string, token secret.String, err error) 
 		return "", secret.String{}, errors.New("api: the Authorization scheme is neither Bearer nor DPoP")
 	case text == "" || strings.ContainsAny(text, " ,"):
 		return "", secret.String{}, errors.New("api: the Authorization header holds not exactly one token")
-	case len(text) > maxToken:
+	case len(text) > longest:
 		return "", secret.String{}, errors.New("api: the token is too long")
 	}
 	return scheme, secret.New(text), nil

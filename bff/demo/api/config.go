@@ -25,6 +25,8 @@ type Config struct {
 	Origin string
 	// RequiredScope are the scopes that orders need, all of them; nil: orders.
 	RequiredScope []string
+	// MaxToken bounds a token before anything parses it, in bytes; 0: 16 KiB.
+	MaxToken int
 	// AllowedOrigins are those whose pages may call, with a token of their own,
 	// and read the answers, by CORS (BBA-56). Empty: no page of another origin.
 	AllowedOrigins []string
@@ -52,6 +54,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RequiredScope == nil {
 		c.RequiredScope = []string{"orders"}
+	}
+	if c.MaxToken == 0 {
+		c.MaxToken = 16 << 10
 	}
 	if c.HTTPClient == nil {
 		c.HTTPClient = &http.Client{

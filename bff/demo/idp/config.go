@@ -44,6 +44,9 @@ type Config struct {
 	HTTPClient *http.Client
 	Log        *slog.Logger // nil discards
 
+	// Claims, when set, may add to what an access or an ID token says, the moment
+	// before it is signed. Kinds are shared.TokenAccess and TokenID.
+	Claims func(kind string, claims map[string]any)
 	// OnIssue, when set, sees every token and code the moment before it is
 	// sent. Kinds are shared.TokenAccess, TokenRefresh, TokenID, KindCode and
 	// KindLogout. It must not call the provider.

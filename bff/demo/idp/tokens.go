@@ -63,6 +63,7 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID, key string) (
 	if id["at_hash"], err = oidc.ClaimHash(response.AccessToken, jose.RS256); err != nil {
 		return nil, err
 	}
+	p.embellish(shared.TokenID, id)
 	if response.IDToken, err = p.signIDToken(id, clientID); err != nil {
 		return nil, err
 	}
@@ -94,6 +95,7 @@ func (p *Provider) sealAccess(draft, key string) (string, error) {
 	if key != "" {
 		claims["cnf"] = map[string]string{"jkt": key} // RFC 9449 §6.1
 	}
+	p.embellish(shared.TokenAccess, claims)
 	return p.keys.sign(typeAccessToken, claims)
 }
 
@@ -107,6 +109,12 @@ func (p *Provider) signIDToken(claims map[string]any, clientID string) (string, 
 		return effect.sign(p, claims, clientID)
 	}
 	return p.keys.sign(typeIDToken, claims)
+}
+
+func (p *Provider) embellish(kind string, claims map[string]any) {
+	if p.cfg.Claims != nil {
+		p.cfg.Claims(kind, claims)
+	}
 }
 
 func (p *Provider) issued(kind, token string) {

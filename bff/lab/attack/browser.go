@@ -85,16 +85,10 @@ func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) e
 	if err := b.Forget(ctx, origin); err != nil {
 		return fmt.Errorf("attack: empty the origin: %w", err)
 	}
-	if err := b.Go(ctx, origin+"/"); err != nil {
-		return fmt.Errorf("attack: open the application: %w", err)
-	}
-	look := fmt.Sprintf(where, origin)
-	state, err := until(ctx, b, look)
+	state, err := enter(ctx, b, w, s)
 	if err == nil && state == "in" { // what the tab itself keeps
 		if err = b.Run(ctx, `void sessionStorage.clear()`, nil); err == nil {
-			if err = b.Go(ctx, origin+"/"); err == nil {
-				state, err = until(ctx, b, look)
-			}
+			state, err = enter(ctx, b, w, s)
 		}
 	}
 	switch {
@@ -103,6 +97,20 @@ func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) e
 	case state != "out":
 		return fmt.Errorf("attack: a fresh application is %q", state)
 	}
+	return begin(ctx, b, w, s)
+}
+
+// enter opens the application and returns how it finds the victim.
+func enter(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) (state string, err error) {
+	if err := b.Go(ctx, w.Origin(s.ID)+"/"); err != nil {
+		return "", fmt.Errorf("attack: open the application: %w", err)
+	}
+	return until(ctx, b, fmt.Sprintf(where, w.Origin(s.ID)))
+}
+
+// begin signs the victim in at an application that is open and knows nobody.
+func begin(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) error {
+	look := fmt.Sprintf(where, w.Origin(s.ID))
 	act := `(document.documentElement.dataset.state = "unknown", document.querySelector("#sign-in").click(), "")`
 	for range 4 { // the button, the password, the consent, the way back
 		if err := b.Run(ctx, act, nil); err != nil {
@@ -127,4 +135,17 @@ func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) e
 		}
 	}
 	return errors.New("attack: the sign-in does not end")
+}
+
+// signOut signs the victim out as a person does.
+func signOut(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) error {
+	const press = `(document.documentElement.dataset.state = "unknown", document.querySelector("#sign-out").click(), "")`
+	if err := b.Run(ctx, press, nil); err != nil {
+		return fmt.Errorf("attack: sign out: %w", err)
+	}
+	state, err := until(ctx, b, fmt.Sprintf(where, w.Origin(s.ID)))
+	if err == nil && state != "out" {
+		err = fmt.Errorf("attack: the application is %q after the sign-out", state)
+	}
+	return err
 }

@@ -46,7 +46,7 @@ func TestTheCollectorTakesReportsByBothWaysAndOnlyThoseItWaitsFor(t *testing.T) 
 	if got, err := await(t.Context(), arrived); err != nil || got.By != "navigation" {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	resp, err = a.client.Get(a.publish("kittens"))
+	resp, err = a.client.Get(a.sibling + a.publish("text/html", "kittens"))
 	if err != nil {
 		t.Fatal(err)
 	}

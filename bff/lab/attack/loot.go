@@ -26,11 +26,16 @@ func (p piece) loot() lab.Loot {
 const (
 	placeCookies = "document.cookie"
 	placeJar     = "cookie jar"
+	placeDisk    = "cookie database"
 )
 
 // places in the order in which they are sifted: what is there in two of them
 // is said to be from the first, and what is caught on its way comes last.
-var order = []string{placeCookies, placeJar, "localStorage", "sessionStorage", "indexedDB", "globals", "fetch"}
+var order = []string{
+	placeCookies, placeJar, placeDisk, "dump", "disk", "localStorage", "sessionStorage", "indexedDB", "caches", "globals", "linear memory", "address", "history",
+	"timings", "referrer", "state", "Referer", "answers", "JSON", "Storage", "IDBObjectStore", "Worker", "ServiceWorker", "MessagePort", "worker",
+	"Headers", "XMLHttpRequest", "URLSearchParams", "Promise", "String", "Array", "TextEncoder", "TextDecoder", "fetch",
+}
 
 var (
 	anyJWT = regexp.MustCompile(`eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+`)
@@ -54,7 +59,7 @@ func sift(places map[string]string) []piece {
 		for _, match := range anyRefresh.FindAllStringSubmatch(text, -1) {
 			add(piece{lab.KindRefresh, place, match[1]})
 		}
-		if (place == placeCookies || place == placeJar) && text != "" {
+		if (place == placeCookies || place == placeJar || place == placeDisk) && text != "" {
 			add(piece{lab.KindCookie, place, text})
 		}
 	}

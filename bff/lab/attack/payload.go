@@ -18,7 +18,7 @@ func script(name string, parameters map[string]string) string {
 		literal, _ := json.Marshal(value) // escapes "<" too, so it can stand in a page
 		text.WriteString("const " + key + " = " + string(literal) + ";\n")
 	}
-	for _, file := range []string{"report.js", name + ".js"} {
+	for _, file := range []string{"report.js", "reading.js", "taps.js", name + ".js"} {
 		content, err := payloads.ReadFile("payload/" + file)
 		if err != nil {
 			panic("attack: no payload " + file) // the names are in this package

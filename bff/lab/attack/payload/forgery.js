@@ -1,4 +1,4 @@
-// X1: another site's page sends what a browser lets it send, cookies included,
+// X1 and X2: another origin's page sends what a browser lets it send, cookies included,
 // and notes what it may read of the answers.
 const places = {};
 const order = JSON.stringify({item, quantity: 1});
@@ -38,5 +38,21 @@ const ours = () => { try { return !other.closed && other.location.href === "abou
 post("window");
 const left = async () => { while (ours()) await new Promise((resolve) => setTimeout(resolve, 10)); };
 await within(10000, left());
+// The same window is sent to the application's sign-out, and a frame: with a cookie or without, an answer may set one.
+const read = (target) => { try { return target.document.body.innerText; } catch { return ""; } };
+const signedOut = new Promise((resolve) => { frame.onload = resolve; });
+frame.src = leave;
+await within(10000, signedOut);
+if (other) {
+  const gone = open("about:blank", "leave");
+  const still = () => { try { return gone.location.href === "about:blank"; } catch { return false; } };
+  const sent = async () => { while (still()) await new Promise((resolve) => setTimeout(resolve, 10)); };
+  if (gone) {
+    gone.location = leave;
+    await within(10000, sent());
+    places.window = read(gone);
+    gone.close();
+  }
+}
 other?.close();
 await report(places);
