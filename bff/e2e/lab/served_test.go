@@ -16,7 +16,7 @@ import (
 func TestEveryServedStrategySignsInAndCalls(t *testing.T) {
 	served := slices.DeleteFunc(lab.Strategies(), func(s lab.Strategy) bool { return s.Public || s.TokensInPage })
 	w := openLab(t, strategy.Config{Strategies: served})
-	v := newVictim(t, w)
+	v := newVictim(t)
 	made, err := attack.Run(t.Context(), w, v, pick(t, lab.FindAttack, "X10"))
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ const brief = 2 * time.Second
 // What every application of the lab can do, whatever it keeps its tokens in.
 func TestEveryApplicationSignsInCallsRenewsAndSignsOut(t *testing.T) {
 	w := openLab(t, strategy.Config{AccessTokenLifetime: brief})
-	v := newVictim(t, w)
+	v := newVictim(t)
 	for _, s := range w.Strategies() {
 		t.Run(s.ID, func(t *testing.T) {
 			p := person{t, w, v}
