@@ -33,14 +33,19 @@ func (s server) Authorize(ctx context.Context, r *op.ClientRequest[oidc.AuthRequ
 }
 
 func (p *Provider) checkAuthorize(r *op.ClientRequest[oidc.AuthRequest]) error {
-	request := r.Data
+	request, mode := r.Data, oidc.ResponseModeQuery
+	if request.ResponseType == responseToken {
+		mode = oidc.ResponseModeFragment
+	}
 	switch {
 	case r.Form.Has("request_uri"):
 		return &oidc.Error{ErrorType: "request_uri_not_supported"} // OIDC Core §6.2
-	case request.ResponseMode != "" && request.ResponseMode != oidc.ResponseModeQuery:
-		return oidc.ErrInvalidRequest().WithDescription("only response_mode query is supported")
+	case request.ResponseMode != "" && request.ResponseMode != mode:
+		return oidc.ErrInvalidRequest().WithDescription("only response_mode %s is supported", mode)
 	case !slices.Contains(request.Scopes, oidc.ScopeOpenID):
 		return oidc.ErrInvalidScope().WithDescription("scope openid is missing")
+	case request.ResponseType == responseToken:
+		return p.checkResource(r.Form) // there is no code to protect
 	case request.CodeChallenge == "":
 		return oidc.ErrInvalidRequest().WithDescription("code_challenge missing") // RFC 7636 §4.4.1
 	case request.CodeChallengeMethod != oidc.CodeChallengeMethodS256:

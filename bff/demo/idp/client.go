@@ -22,14 +22,20 @@ func (c *client) RedirectURIs() []string              { return c.Client.Redirect
 func (c *client) PostLogoutRedirectURIs() []string    { return c.Client.PostLogoutRedirectURIs }
 func (c *client) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
 func (c *client) ResponseTypes() []oidc.ResponseType {
+	if c.InsecureImplicit {
+		return []oidc.ResponseType{oidc.ResponseTypeCode, responseToken}
+	}
 	return []oidc.ResponseType{oidc.ResponseTypeCode}
 }
 func (c *client) AccessTokenType() op.AccessTokenType  { return op.AccessTokenTypeJWT }
 func (c *client) IDTokenLifetime() time.Duration       { return c.p.cfg.IDTokenLifetime }
-func (c *client) DevMode() bool                        { return false }
+func (c *client) DevMode() bool                        { return c.InsecureImplicit } // op wants https for that grant otherwise
 func (c *client) IDTokenUserinfoClaimsAssertion() bool { return true }
 func (c *client) ClockSkew() time.Duration             { return 0 }
 func (c *client) GrantTypes() []oidc.GrantType {
+	if c.InsecureImplicit {
+		return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeImplicit}
+	}
 	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
 }
 

@@ -74,6 +74,9 @@ type Client struct {
 	// revocation endpoint answer to this client, by CORS (BBA-56). Public
 	// clients only: the calls of others come from their server.
 	AllowedOrigins []string
+	// InsecureImplicit lets a public client have access tokens in the answer of
+	// the authorization endpoint, too: in addresses, and so in histories (BBA-57).
+	InsecureImplicit bool
 
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
@@ -161,6 +164,8 @@ func (c Config) validate() error {
 			fail("client %q: no secret", client.ID)
 		case client.Public && !client.Secret.Empty():
 			fail("client %q: a public client has no secret", client.ID)
+		case !client.Public && client.InsecureImplicit:
+			fail("client %q: only a public client has the implicit grant", client.ID)
 		case !client.Public && len(client.AllowedOrigins) > 0:
 			fail("client %q: only a public client is called from pages", client.ID)
 		}

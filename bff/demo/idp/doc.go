@@ -2,9 +2,9 @@
 // loopback only. The protocol is github.com/zitadel/oidc's; this package owns
 // what a provider adds to it: users, pages, sessions, consent, keys, grants.
 //
-// It serves the authorization code flow with PKCE S256 and nothing else, to
-// confidential clients and, if any are registered, to public ones, whose pages
-// it then lets read: what server.go does not name does not exist. It never
+// It serves the authorization code flow with PKCE S256, to confidential clients
+// and, if any are registered, to public ones, whose pages it then lets read, and
+// nothing else but, to clients that are InsecureImplicit, the implicit grant: what server.go does not name does not exist. It never
 // extends a refresh token's life, never honours a token of an ended session,
 // and never issues a token that is not a JWT its published keys verify, unless
 // a test asks for one with SetFault.

@@ -115,13 +115,17 @@ func (p *Provider) resume(w http.ResponseWriter, r *http.Request, request authRe
 	http.Redirect(w, r, pathInteraction+"?"+url.Values{paramRequest: {request.id}}.Encode(), http.StatusSeeOther)
 }
 
-// answer sends the browser back with a code.
+// answer sends the browser back with a code, or what else was asked for.
 func (p *Provider) answer(w http.ResponseWriter, r *http.Request, request authRequest, s *session) {
 	request, ok := p.state.changeRequest(request.id, func(r *authRequest) {
 		r.sid, r.subject, r.authTime = s.sid, s.subject, s.authTime
 	})
 	if !ok {
 		showGone(w)
+		return
+	}
+	if request.implicit {
+		p.grantToken(w, r, &request)
 		return
 	}
 	op.AuthResponse(&request, p.op, w, r)

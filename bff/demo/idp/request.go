@@ -14,9 +14,10 @@ type authRequest struct {
 	id          string
 	clientID    string
 	redirectURI string
+	implicit    bool // answered with a token instead of a code
 	state       string
 	nonce       string
-	challenge   string // S256; there is no request without
+	challenge   string // S256; there is no request for a code without
 	scopes      []string
 	prompt      []string
 	maxAge      *uint
@@ -64,20 +65,30 @@ func (r authRequest) silent() bool { return slices.Contains(r.prompt, oidc.Promp
 
 var _ op.AuthRequest = (*authRequest)(nil)
 
-func (r *authRequest) GetID() string                      { return r.id }
-func (r *authRequest) GetACR() string                     { return "" }
-func (r *authRequest) GetAMR() []string                   { return []string{"pwd"} }
-func (r *authRequest) GetAudience() []string              { return []string{r.clientID} }
-func (r *authRequest) GetAuthTime() time.Time             { return r.authTime }
-func (r *authRequest) GetClientID() string                { return r.clientID }
-func (r *authRequest) GetNonce() string                   { return r.nonce }
-func (r *authRequest) GetRedirectURI() string             { return r.redirectURI }
-func (r *authRequest) GetResponseType() oidc.ResponseType { return oidc.ResponseTypeCode }
-func (r *authRequest) GetResponseMode() oidc.ResponseMode { return oidc.ResponseModeQuery }
-func (r *authRequest) GetScopes() []string                { return r.scopes }
-func (r *authRequest) GetState() string                   { return r.state }
-func (r *authRequest) GetSubject() string                 { return r.subject }
-func (r *authRequest) Done() bool                         { return r.subject != "" }
+func (r *authRequest) GetID() string          { return r.id }
+func (r *authRequest) GetACR() string         { return "" }
+func (r *authRequest) GetAMR() []string       { return []string{"pwd"} }
+func (r *authRequest) GetAudience() []string  { return []string{r.clientID} }
+func (r *authRequest) GetAuthTime() time.Time { return r.authTime }
+func (r *authRequest) GetClientID() string    { return r.clientID }
+func (r *authRequest) GetNonce() string       { return r.nonce }
+func (r *authRequest) GetRedirectURI() string { return r.redirectURI }
+func (r *authRequest) GetScopes() []string    { return r.scopes }
+func (r *authRequest) GetState() string       { return r.state }
+func (r *authRequest) GetSubject() string     { return r.subject }
+func (r *authRequest) Done() bool             { return r.subject != "" }
+func (r *authRequest) GetResponseType() oidc.ResponseType {
+	if r.implicit {
+		return responseToken
+	}
+	return oidc.ResponseTypeCode
+}
+func (r *authRequest) GetResponseMode() oidc.ResponseMode {
+	if r.implicit {
+		return oidc.ResponseModeFragment
+	}
+	return oidc.ResponseModeQuery
+}
 func (r *authRequest) GetCodeChallenge() *oidc.CodeChallenge {
 	return &oidc.CodeChallenge{Challenge: r.challenge, Method: oidc.CodeChallengeMethodS256}
 }

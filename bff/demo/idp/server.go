@@ -48,6 +48,11 @@ func (s server) Discovery(ctx context.Context, r *op.Request[struct{}]) (*op.Res
 	config.ResponseTypesSupported = []string{string(oidc.ResponseTypeCode)}
 	config.ResponseModesSupported = []string{string(oidc.ResponseModeQuery)}
 	config.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken}
+	if s.p.hasImplicitClient() {
+		config.ResponseTypesSupported = append(config.ResponseTypesSupported, string(responseToken))
+		config.ResponseModesSupported = append(config.ResponseModesSupported, string(oidc.ResponseModeFragment))
+		config.GrantTypesSupported = append(config.GrantTypesSupported, oidc.GrantTypeImplicit)
+	}
 	if s.p.hasPublicClient() {
 		methods = append(methods, oidc.AuthMethodNone)
 	}

@@ -26,7 +26,7 @@ var errNotServed = errors.New("idp: not served")
 func (s storage) CreateAuthRequest(_ context.Context, r *oidc.AuthRequest, hinted string) (op.AuthRequest, error) {
 	request := s.p.state.addRequest(authRequest{
 		clientID: r.ClientID, redirectURI: r.RedirectURI, state: r.State, nonce: r.Nonce, challenge: r.CodeChallenge,
-		scopes: s.p.knownScopes(r.Scopes), prompt: r.Prompt, maxAge: r.MaxAge, loginHint: r.LoginHint, hinted: hinted,
+		implicit: r.ResponseType == responseToken, scopes: s.p.knownScopes(r.Scopes), prompt: r.Prompt, maxAge: r.MaxAge, loginHint: r.LoginHint, hinted: hinted,
 	})
 	return &request, nil
 }

@@ -45,7 +45,7 @@ func (k draftKey) open(token string) (map[string]any, error) {
 
 // seal turns op's drafts into the tokens that are sent.
 func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc.AccessTokenResponse, error) {
-	access, err := p.drafts.open(draft.AccessToken)
+	access, err := p.sealAccess(draft.AccessToken)
 	if err != nil {
 		return nil, err
 	}
@@ -54,18 +54,8 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc
 		return nil, err
 	}
 	now := p.cfg.Now()
-
-	// RFC 9068 §2.2. The draft brought iss, sub, client_id, jti, scope.
-	access["aud"] = p.cfg.Audience
-	access["iat"] = now.Unix()
-	access["exp"] = now.Add(p.cfg.AccessTokenLifetime).Unix()
-	delete(access, "nbf")
-	p.embellish(shared.TokenAccess, access)
 	response := *draft
-	if response.AccessToken, err = p.keys.sign(typeAccessToken, access); err != nil {
-		return nil, err
-	}
-
+	response.AccessToken = access
 	id["iat"] = now.Unix()
 	id["exp"] = now.Add(p.cfg.IDTokenLifetime).Unix()
 	if id["at_hash"], err = oidc.ClaimHash(response.AccessToken, jose.RS256); err != nil {
@@ -82,6 +72,22 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc
 	p.issued(shared.TokenRefresh, response.RefreshToken)
 	p.issued(shared.TokenID, response.IDToken)
 	return &response, nil
+}
+
+// sealAccess gives an access token the claims of RFC 9068 §2.2. The draft
+// brought iss, sub, client_id, jti, scope.
+func (p *Provider) sealAccess(draft string) (string, error) {
+	claims, err := p.drafts.open(draft)
+	if err != nil {
+		return "", err
+	}
+	now := p.cfg.Now()
+	claims["aud"] = p.cfg.Audience
+	claims["iat"] = now.Unix()
+	claims["exp"] = now.Add(p.cfg.AccessTokenLifetime).Unix()
+	delete(claims, "nbf")
+	p.embellish(shared.TokenAccess, claims)
+	return p.keys.sign(typeAccessToken, claims)
 }
 
 // signIDToken is where a fault reaches the ID token, and the only place.

@@ -1,10 +1,16 @@
 package lab_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/serviceworker"
 
 	"cloakroom/bff/e2e/stage"
 	"cloakroom/bff/lab/attack"
@@ -113,19 +119,108 @@ func TestEveryApplicationSignsInCallsRenewsAndSignsOut(t *testing.T) {
 			p.await(`document.querySelectorAll("#orders li").length === 3`)
 			granted, expired := p.granted("/oauth/token"), time.Now().Add(brief)
 			p.again(2)
-			stage.Until(t, stage.Patience, "the token to end", func() bool { return time.Now().After(expired) })
-			p.again(3)
-			if p.granted("/oauth/token") <= granted {
-				t.Error("the token was not renewed")
+			if s.ID != "implicit" { // which has no refresh token
+				stage.Until(t, stage.Patience, "the token to end", func() bool { return time.Now().After(expired) })
+				p.again(3)
+				if p.granted("/oauth/token") <= granted {
+					t.Error("the token was not renewed")
+				}
 			}
 			revoked := p.granted("/revoke")
 			p.click("#sign-out")
 			p.awaitState("out")
 			p.await(`document.querySelectorAll("#orders li").length === 0`)
-			stage.Until(t, stage.Patience, "the refresh token to be revoked", func() bool { return p.granted("/revoke") > revoked })
+			stage.Until(t, stage.Patience, "the token to be revoked", func() bool { return p.granted("/revoke") > revoked })
 			p.click("#again")
 			p.await(`document.querySelector("#status").textContent.includes("any more")`)
 			p.awaitState("out")
 		})
 	}
 }
+
+// The implicit grant has no refresh token: once its token is dead to the API,
+// which grants the issuer's clock some seconds, nobody is signed in.
+func TestTheImplicitGrantEndsWithItsToken(t *testing.T) {
+	w := openLab(t, strategy.Config{AccessTokenLifetime: brief, Strategies: pick(t, lab.FindStrategy, "implicit")})
+	p := person{t, w, newVictim(t)}
+	p.open(w.Strategies()[0])
+	p.signIn()
+	stage.Until(t, stage.Patience, "the token to end", func() bool {
+		var state string
+		p.click("#again")
+		return p.b.Run(t.Context(), `document.documentElement.dataset.state`, &state) == nil && state == "out"
+	})
+	if p.granted("/oauth/token") != 0 {
+		t.Error("it used the token endpoint")
+	}
+}
+
+// A browser stops a service worker when it likes, and what that kept in its
+// memory is gone: the page learns it by its next call.
+func TestAServiceWorkerThatIsStoppedForgetsItsTokens(t *testing.T) {
+	w := openLab(t, strategy.Config{Strategies: pick(t, lab.FindStrategy, "service-worker")})
+	v := inspected{(&stage.Stage{Origin: w.Issuer()}).Browser(t).NewTab(t)}
+	p := person{t, w, v}
+	p.open(w.Strategies()[0])
+	p.signIn()
+	if err := p.b.Go(t.Context(), w.Origin("service-worker")+"/"); err != nil {
+		t.Fatal(err)
+	}
+	p.awaitState("in") // it outlives the page
+	stage.Do(v.tab, serviceworker.Enable, cdp.Empty{})
+	stage.Do(v.tab, serviceworker.StopAllWorkers, cdp.Empty{})
+	p.click("#again")
+	p.awaitState("out")
+	p.click("#sign-in") // by the worker that was started for that call; the provider knows who it is
+	p.awaitState("in")
+}
+
+// What guards tokens stores them nowhere that the page can read (BBA-60), and a
+// worker of the page gives none away either.
+func TestNoTokenOfAWorkerIsInReachOfItsPage(t *testing.T) {
+	w := openLab(t, strategy.Config{Strategies: append(pick(t, lab.FindStrategy, "service-worker", "web-worker"), pick(t, lab.FindStrategy, "indexeddb")...)})
+	v := newVictim(t)
+	for _, s := range w.Strategies() {
+		p := person{t, w, v}
+		p.open(s)
+		p.signIn()
+		p.again(2)
+		p.do(`(async () => {
+			const done = (request) => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = () => reject(request.error); });
+			const found = [document.cookie, JSON.stringify({...localStorage}), JSON.stringify({...sessionStorage})];
+			for (const {name} of await indexedDB.databases()) {
+				const database = await done(indexedDB.open(name));
+				for (const store of database.objectStoreNames) found.push(JSON.stringify(await done(database.transaction(store).objectStore(store).getAll())));
+				database.close();
+			}
+			for (const name of await caches.keys()) {
+				const cache = await caches.open(name);
+				for (const request of await cache.keys()) found.push(request.url, await (await cache.match(request)).text());
+			}
+			document.documentElement.dataset.found = "stores: " + found.join("\n");
+		})()`)
+		p.await(`document.documentElement.dataset.found`)
+		var found string
+		if err := v.Run(t.Context(), `document.documentElement.dataset.found`, &found); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(found, "eyJ"); got != (s.ID == "indexeddb") {
+			t.Errorf("%s: a token lies in a store: %t", s.ID, got)
+		}
+	}
+}
+
+// inspected is a browser whose service workers can be stopped.
+type inspected struct{ tab *stage.Tab }
+
+func (i inspected) Go(_ context.Context, address string) error { return i.tab.TryGo(address) }
+
+func (i inspected) Run(_ context.Context, expression string, out any) error {
+	return i.tab.TryEval(expression, out)
+}
+
+func (i inspected) Cookies(context.Context, string) ([]*http.Cookie, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (i inspected) Forget(context.Context, string) error { return nil } // it is new
