@@ -50,6 +50,11 @@ const (
 // until runs an expression again and again until it gives a value other than
 // "". A page that is being replaced is looked at again.
 func until(ctx context.Context, b Browser, expression string) (string, error) {
+	return within(ctx, patience, b, expression)
+}
+
+// within is until with a patience of its own.
+func within(ctx context.Context, patience time.Duration, b Browser, expression string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	look := time.NewTicker(pause)
@@ -80,7 +85,7 @@ const where = `(() => {
 
 // signIn signs the victim in afresh, as a person does: the origin is emptied
 // before, so that no cell lives on what another one left.
-func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) error {
+func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy, patience time.Duration) error {
 	origin := w.Origin(s.ID)
 	if err := b.Forget(ctx, origin); err != nil {
 		return fmt.Errorf("attack: empty the origin: %w", err)
@@ -108,7 +113,7 @@ func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) e
 		if err := b.Run(ctx, act, nil); err != nil {
 			return fmt.Errorf("attack: sign in: %w", err)
 		}
-		state, err := until(ctx, b, look)
+		state, err := within(ctx, patience, b, look)
 		switch {
 		case err != nil:
 			return err

@@ -23,8 +23,12 @@ var index = template.Must(template.ParseFS(pages, "pages/index.html"))
 // the page holds tokens, where it keeps them.
 func (w *World) files(s lab.Strategy) (map[string][]byte, error) {
 	var page bytes.Buffer
+	agent := ""
+	if w.cfg.Agent != nil {
+		agent = AgentScript
+	}
 	if err := index.Execute(&page, map[string]string{
-		"Name": s.Name, "Issuer": w.Issuer(), "Client": w.ClientID(s.ID), "API": w.API(), "Scope": scopes,
+		"Agent": agent, "Name": s.Name, "Issuer": w.Issuer(), "Client": w.ClientID(s.ID), "API": w.API(), "Scope": scopes,
 	}); err != nil {
 		return nil, err
 	}

@@ -39,6 +39,10 @@ type Config struct {
 	Between Between
 	// InsecurePublicBFF has the provider take Cloakroom for a public client.
 	InsecurePublicBFF bool
+	// Agent makes the world a live one: every page loads the script AgentScript,
+	// and at every origin Agent answers what is below AgentPath. The world takes
+	// no note of that. nil: the pages have nothing but their own.
+	Agent http.Handler
 	// Log receives failures of the world itself; nil discards.
 	Log *slog.Logger
 }
@@ -87,6 +91,12 @@ type World struct {
 
 // Victim is the person whose data is at stake.
 var Victim = idp.DefaultUsers()[0]
+
+// Where a live world has its agent, at each origin.
+const (
+	AgentPath   = "/lab-agent/"
+	AgentScript = AgentPath + "agent.js"
+)
 
 // scopes every application asks for.
 const scopes = "openid profile offline_access orders"
@@ -194,6 +204,10 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Unlock()
 	if handler == nil {
 		http.Error(rw, "no such host in the lab", http.StatusMisdirectedRequest)
+		return
+	}
+	if w.cfg.Agent != nil && strings.HasPrefix(r.URL.Path, AgentPath) {
+		w.cfg.Agent.ServeHTTP(rw, r)
 		return
 	}
 	w.note(rw, r, handler)
