@@ -49,6 +49,9 @@ type Run struct {
 	Open string `json:"open"`
 	// Tab is what the victim's tab was told to do and did, in words.
 	Tab []string `json:"tab,omitempty"`
+	// Away: the tab is where the lab has no say, at the provider: it is the
+	// user's turn.
+	Away bool `json:"away,omitempty"`
 	// Cell is what a report would have of it, so far; its verdict is empty until
 	// the run is Done.
 	Cell Cell `json:"cell"`
