@@ -37,6 +37,22 @@ func (p *Process) CPU() time.Duration {
 	return total
 }
 
+// Resident returns how much memory the server has in RAM (proc_pid_statm(5)),
+// in bytes, without its descendants.
+func (p *Process) Resident() int64 {
+	p.t.Helper()
+	cmd, _ := p.current()
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", cmd.Process.Pid))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(statm), &size, &resident); err != nil {
+		p.t.Fatalf("statm %q: %v", statm, err)
+	}
+	return resident * int64(os.Getpagesize())
+}
+
 // usedBy reads a process's time and that of its children which ended; 0 when
 // there is no such process.
 func usedBy(pid int) (total time.Duration) {

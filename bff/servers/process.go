@@ -28,6 +28,8 @@ type Command struct {
 	Args             []string
 	// Dir is the working directory; empty means the test's.
 	Dir string
+	// Env is its whole environment; nil means the test's.
+	Env []string
 	// Credential is whom to run as; nil means whoever runs the test.
 	Credential *syscall.Credential
 	// Ready returns nil once the server does its work.
@@ -86,7 +88,7 @@ func Program(t T, name, debianPackage string) string {
 func (p *Process) launch() {
 	p.t.Helper()
 	cmd := exec.Command(p.command.Program, p.command.Args...)
-	cmd.Dir = p.command.Dir
+	cmd.Dir, cmd.Env = p.command.Dir, p.command.Env
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	// Should the tests die, their servers must not outlive them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: p.command.Credential}

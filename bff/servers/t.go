@@ -40,8 +40,33 @@ type fatal struct{ error }
 // and Fatalf belong on f's own goroutine. The logs of servers that failed go to
 // progress.
 func Perform(ctx context.Context, progress io.Writer, f func(*Stage)) error {
-	s := &Stage{ctx: ctx, progress: progress}
+	s := NewStage(ctx, progress)
 	s.try(func() { f(s) })
+	return s.Clear()
+}
+
+// NewStage is for a program whose servers outlive one function: it does its
+// work in Try, and has to Clear.
+func NewStage(ctx context.Context, progress io.Writer) *Stage {
+	return &Stage{ctx: ctx, progress: progress}
+}
+
+// Try runs f and returns what failed in it, which Clear then does not. Only one
+// may run at a time.
+func (s *Stage) Try(f func()) error {
+	s.mu.Lock()
+	before := len(s.errs)
+	s.mu.Unlock()
+	s.try(f)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	failed := errors.Join(s.errs[before:]...)
+	s.errs = s.errs[:before]
+	return failed
+}
+
+// Clear calls the cleanups, last first, and returns what failed.
+func (s *Stage) Clear() error {
 	for {
 		s.mu.Lock()
 		n := len(s.cleanups)

@@ -19,7 +19,7 @@ import (
 // provider. That all of them hold with nothing taken away, TestTheLabsVerdicts
 // shows.
 func TestADefenceTakenAwayFlipsItsCell(parent *testing.T) {
-	var v *victim // one browser for all: cookies know no port, but each cell begins with an empty origin
+	v := newVictim(parent) // one browser for all: cookies know no port, but each cell begins with an empty origin
 	for _, row := range []struct {
 		name string
 		cfg  strategy.Config
@@ -39,9 +39,6 @@ func TestADefenceTakenAwayFlipsItsCell(parent *testing.T) {
 		parent.Run(row.name, func(t *testing.T) {
 			row.cfg.Strategies = pick(t, lab.FindStrategy, "bff-memory")
 			w := openLab(t, row.cfg)
-			if v == nil {
-				v = newVictim(parent, w)
-			}
 			made, err := attack.Run(t.Context(), w, v, pick(t, lab.FindAttack, "A1", "A3", "X1"))
 			if err != nil {
 				t.Fatal(err)

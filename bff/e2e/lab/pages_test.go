@@ -14,7 +14,7 @@ import (
 // BBA-46: the page redeems no answer to a question it did not ask.
 func TestAPageWithTokensRedeemsNoForgedAnswer(t *testing.T) {
 	w := openLab(t, strategy.Config{Strategies: pick(t, lab.FindStrategy, "local-storage")})
-	v := newVictim(t, w)
+	v := newVictim(t)
 	origin := w.Origin("local-storage")
 	for name, answer := range map[string]url.Values{
 		"a code of the attacker's sign-in": {"code": {"stolen"}, "state": {"attacker"}, "iss": {w.Issuer()}},
@@ -22,10 +22,10 @@ func TestAPageWithTokensRedeemsNoForgedAnswer(t *testing.T) {
 		"an error":                         {"error": {"login_required"}, "state": {"attacker"}, "iss": {w.Issuer()}},
 	} {
 		before := len(w.Visits(0))
-		v.tab.Go(origin + "/?" + answer.Encode())
-		v.tab.Wait(`document.documentElement.dataset.state !== "unknown"`)
-		var state string
-		if v.tab.Eval(`document.documentElement.dataset.state`, &state); state != "failed" {
+		if err := v.Go(t.Context(), origin+"/?"+answer.Encode()); err != nil {
+			t.Fatal(err)
+		}
+		if state := settled(t, v); state != "failed" {
 			t.Errorf("%s: the page is %q", name, state)
 		}
 		for _, visit := range w.Visits(before) {
@@ -40,16 +40,22 @@ func TestAPageWithTokensRedeemsNoForgedAnswer(t *testing.T) {
 // request, which has no use for it.
 func TestTokensInReadableCookiesAreSentToThePagesServer(t *testing.T) {
 	w := openLab(t, strategy.Config{Strategies: append(pick(t, lab.FindStrategy, "readable-cookie"), pick(t, lab.FindStrategy, "local-storage")...)})
-	v := newVictim(t, w)
+	v := newVictim(t)
 	if made, err := attack.Run(t.Context(), w, v, pick(t, lab.FindAttack, "A1")); err != nil || cell(t, made, "readable-cookie", "A1").Verdict != lab.Broken {
 		t.Fatalf("%v %+v", err, made)
 	}
 	token := regexp.MustCompile(`eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+`)
 	for id, read := range map[string]string{"readable-cookie": `document.cookie`, "local-storage": `localStorage.tokens`} {
-		v.tab.Go(w.Origin(id) + "/")
-		v.tab.Wait(`document.documentElement.dataset.state === "in"`)
+		if err := v.Go(t.Context(), w.Origin(id)+"/"); err != nil {
+			t.Fatal(err)
+		}
+		if state := settled(t, v); state != "in" {
+			t.Fatalf("%s: the page is %q", id, state)
+		}
 		var kept string
-		v.tab.Eval(read, &kept)
+		if err := v.Run(t.Context(), read, &kept); err != nil {
+			t.Fatal(err)
+		}
 		found := token.FindString(kept)
 		if found == "" {
 			t.Fatalf("%s: no token is kept", id)

@@ -20,7 +20,7 @@ var updateLab = flag.Bool("update-lab", false, "write the lab's verdicts as they
 // verdicts only; what each rests on is in the cell, and is logged with -v.
 func TestTheLabsVerdicts(t *testing.T) {
 	w := openLab(t, strategy.Config{})
-	made, err := attack.Run(t.Context(), w, newVictim(t, w), lab.Attacks())
+	made, err := attack.Run(t.Context(), w, newVictim(t), lab.Attacks())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,53 +3,27 @@ package lab_test
 import (
 	"context"
 	"errors"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
+	"os"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/storage"
-
-	"cloakroom/bff/config"
-	"cloakroom/bff/e2e/stage"
-	"cloakroom/bff/lab/attack"
+	"cloakroom/bff/lab/chromium"
+	"cloakroom/bff/lab/machine"
 	"cloakroom/bff/lab/strategy"
-	"cloakroom/bff/server"
+	"cloakroom/bff/servers"
 	"cloakroom/shared/lab"
 )
 
 // openLab opens a world of the lab with a real Cloakroom in front where one
-// belongs. The lab itself knows nothing of Cloakroom but its address.
+// belongs, a process of its own. The lab knows nothing of it but its address.
 func openLab(t *testing.T, cfg strategy.Config) *strategy.World {
 	t.Helper()
-	cfg.Cloakroom = func(file []byte) (strategy.Server, error) {
-		loaded, err := config.Parse("lab", file, nil)
-		if err != nil {
-			return nil, err
+	m := machine.New(t.Context(), servers.Build(t, "../..", "./bff", "cloakroom"), os.Stderr)
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Errorf("end what the lab started: %v", err)
 		}
-		made, err := server.New(loaded, server.Options{})
-		if err != nil {
-			return nil, err
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- made.Work(ctx) }()
-		front := httptest.NewServer(made.Handler())
-		t.Cleanup(func() {
-			front.Close()
-			cancel()
-			if err := <-done; err != nil {
-				t.Errorf("Cloakroom's background work: %v", err)
-			}
-		})
-		stage.Until(t, stage.Patience, "Cloakroom to be ready", func() bool {
-			w := httptest.NewRecorder()
-			made.Admin().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
-			return w.Code == http.StatusOK
-		})
-		return inProcess(front.Listener.Addr().String()), nil
-	}
+	})
+	cfg.Cloakroom, cfg.Store = m.Cloakroom, m.Store
 	w, err := strategy.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -62,50 +36,33 @@ func openLab(t *testing.T, cfg strategy.Config) *strategy.World {
 	return w
 }
 
-// inProcess is the address of a Cloakroom in this process.
-type inProcess string
-
-func (p inProcess) Address() string        { return string(p) }
-func (p inProcess) Restart() error         { return errors.ErrUnsupported }
-func (p inProcess) CPU() time.Duration     { return 0 }
-func (p inProcess) Memory() (int64, error) { return 0, errors.ErrUnsupported }
-
-// victim is the browser the lab's payloads run in.
-type victim struct{ tab *stage.Tab }
-
-var _ attack.Browser = (*victim)(nil)
-
-// newVictim starts a Chromium that lets windows open, as after a click.
-func newVictim(t *testing.T, w *strategy.World) *victim {
+// newVictim starts the browser that the lab's payloads run in.
+func newVictim(t *testing.T) *chromium.Browser {
 	t.Helper()
-	b := (&stage.Stage{Origin: w.Issuer()}).BrowserWith(t, stage.BrowserOptions{Flags: map[string]any{"disable-popup-blocking": true}})
-	b.Forgive(func(stage.Message) bool { return true }) // attacks that fail are errors by nature
-	return &victim{b.NewTab(t)}
-}
-
-func (v *victim) Go(_ context.Context, address string) error { return v.tab.TryGo(address) }
-
-func (v *victim) Run(_ context.Context, expression string, out any) error {
-	return v.tab.TryEval(expression, out)
-}
-
-func (v *victim) Cookies(_ context.Context, origin string) ([]*http.Cookie, error) {
-	u, err := url.Parse(origin)
+	b, err := chromium.Open(t.Context())
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	var list []*http.Cookie
-	for _, c := range v.tab.Cookies() {
-		if c.Domain == u.Hostname() {
-			list = append(list, &http.Cookie{Name: c.Name, Value: c.Value})
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Errorf("close the browser: %v", err)
 		}
-	}
-	return list, nil
+	})
+	return b
 }
 
-func (v *victim) Forget(_ context.Context, origin string) error {
-	stage.Do(v.tab, storage.ClearDataForOrigin, storage.ClearDataForOriginParams{Origin: origin, StorageTypes: "all"})
-	return nil
+// settled waits until the page has found out whether somebody is signed in, and
+// returns what it says.
+func settled(t *testing.T, b *chromium.Browser) (state string) {
+	t.Helper()
+	servers.WaitFor(t, "the page to know who is there", func(ctx context.Context) error {
+		err := b.Run(ctx, `document.documentElement.dataset.state ?? "unknown"`, &state)
+		if err == nil && state == "unknown" {
+			err = errors.New("it does not yet")
+		}
+		return err
+	})
+	return state
 }
 
 // pick finds strategies and attacks by ID.
