@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"cmp"
+
 	"github.com/maxence-charriere/go-app/v10/pkg/app"
 
 	"cloakroom/shared/lab"
@@ -140,9 +142,9 @@ func (l *labPage) made() string {
 func (l *labPage) filter() app.UI {
 	f := l.model.Filter
 	verdict := func(v lab.Verdict, text string) app.UI {
-		return app.Option().Value(string(v)).Selected(f.Verdict == v).Text(text)
+		return app.Option().Value(cmp.Or(string(v), every)).Selected(f.Verdict == v).Text(text)
 	}
-	families := []app.UI{app.Option().Value("").Selected(f.Family == "").Text("anywhere")}
+	families := []app.UI{app.Option().Value(every).Selected(f.Family == "").Text("anywhere")}
 	for _, family := range lab.Families() {
 		families = append(families, app.Option().Value(string(family)).Selected(f.Family == family).Text(familyNames[family]))
 	}
@@ -164,9 +166,19 @@ func (l *labPage) filter() app.UI {
 	)
 }
 
+// every is a choice that leaves out nothing. An empty value would be none to
+// go-app, and its text the value to a browser.
+const every = "every"
+
 // narrow reads the filter's fields.
-func (l *labPage) narrow(ctx app.Context, _ app.Event) {
-	field := func(id string) string { return app.Window().GetElementByID(id).Get("value").String() }
+func (l *labPage) narrow(app.Context, app.Event) {
+	field := func(id string) string {
+		value := app.Window().GetElementByID(id).Get("value").String()
+		if value == every && id != "lab-text" {
+			return ""
+		}
+		return value
+	}
 	l.model.Filter = Filter{Text: field("lab-text"), Verdict: lab.Verdict(field("lab-verdict")), Family: lab.Family(field("lab-family"))}
 }
 

@@ -25,4 +25,6 @@
   });
   orders.addEventListener("go", ({data}) => location.assign(parse(data).address));
   orders.addEventListener("over", () => orders.close());
+  // A page that is left may be kept to come back to, and its stream with it.
+  window.addEventListener("pagehide", () => orders.close());
 })();

@@ -114,7 +114,7 @@ func (p *page) order(ctx context.Context, e event, done <-chan struct{}) error {
 
 const (
 	pace  = 100 * time.Millisecond // between looks at a page
-	grace = 2 * time.Second        // for a result to come in from a page that was left
+	grace = 2 * time.Second        // for what a page that was left still sends, or holds
 )
 
 // Run has the page's agent load the expression as a script. Where no page of
@@ -248,9 +248,15 @@ const forgotten = `<!doctype html><html lang="en"><meta charset="utf-8"><title>F
 func (t *tab) stream(w http.ResponseWriter, r *http.Request) {
 	p := &page{at: r.URL.Query().Get("at"), send: make(chan event), gone: make(chan struct{})}
 	t.mu.Lock()
-	if t.page != nil {
+	if before := t.page; before != nil {
 		t.mu.Unlock()
-		w.WriteHeader(http.StatusNoContent) // tells EventSource to stay away (HTML §9.2.3)
+		select {
+		case <-before.gone: // it was being left
+			t.stream(w, r)
+		case <-time.After(grace):
+			w.WriteHeader(http.StatusNoContent) // tells EventSource to stay away (HTML §9.2.3)
+		case <-r.Context().Done():
+		}
 		return
 	}
 	t.page, t.going = p, false
