@@ -16,7 +16,7 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit e2e bench-stores chromium provider servers clean
+.PHONY: help run build wasm test check rules unit e2e lab-report bench-stores chromium provider servers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -68,6 +68,13 @@ e2e: wasm chromium provider ## the whole demo in a real browser, and a provider 
 	@echo "== e2e"
 	@mkdir -p $(RESULTS)
 	@cd bff/e2e && $(GO) run $(GOTESTSUM) --format testname --jsonfile ../../$(RESULTS)/e2e.json -- -count=1 -timeout 10m ./...
+
+# The report that the application shows at /lab. It is committed, so that a
+# build needs no browser; renew it when the lab has changed.
+lab-report: build chromium servers ## attack every strategy, and put the report into the application
+	@mkdir -p static/web/lab
+	@bin/cloakroom compare strategies --format json > static/web/lab/strategies.json.new
+	@mv static/web/lab/strategies.json.new static/web/lab/strategies.json
 
 bench-stores: servers ## what a session costs in every store; ONLY=redis,postgres, or README=1 to put the table there
 	@$(GO) build -o bin/storebench ./bff/session/storetest/storebench
