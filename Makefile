@@ -18,7 +18,7 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit e2e lab bench-stores chromium provider servers clean
+.PHONY: help run build wasm test check rules unit e2e lab lab-report bench-stores chromium provider servers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -79,6 +79,13 @@ LAB_RUNS ?= 1
 
 lab: wasm chromium servers ## the whole lab in a real browser, held to its golden file; LAB_RUNS=3: each time the same, UPDATE=1: a new golden file
 	@cd bff/e2e/lab && LAB_RUNS=$(LAB_RUNS) $(GO) test -v -count=1 -timeout 120m -run 'TestTheLabsVerdicts$$' . $(if $(UPDATE),-update-lab)
+
+# The report that the application shows at /lab. It is committed, so that a
+# build needs no browser; renew it when the lab has changed.
+lab-report: build chromium servers ## attack every strategy, and put the report into the application
+	@mkdir -p static/web/lab
+	@bin/cloakroom compare strategies --format json > static/web/lab/strategies.json.new
+	@mv static/web/lab/strategies.json.new static/web/lab/strategies.json
 
 bench-stores: servers ## what a session costs in every store; ONLY=redis,postgres, or README=1 to put the table there
 	@$(GO) build -o bin/storebench ./bff/session/storetest/storebench

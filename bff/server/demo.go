@@ -18,6 +18,7 @@ import (
 	"cloakroom/bff/demo/idp"
 	"cloakroom/bff/secret"
 	"cloakroom/shared"
+	"cloakroom/shared/lab"
 )
 
 // DemoOptions shape the demo. The zero value is the demo as documented, but
@@ -37,6 +38,8 @@ type DemoOptions struct {
 	DPoP bool
 	// ProviderTimeout bounds each call of the BFF to the provider; 0 means 15s.
 	ProviderTimeout time.Duration
+	// Lab is where the live lab answers, for lab.PathLive; empty: there is none.
+	Lab string
 	// Host is the application's; empty means localhost. It must be localhost
 	// or below it.
 	Host    string
@@ -69,6 +72,13 @@ provider:
 api:
   - path: /api/
     upstream: %[3]s/
+`
+
+// labRoute is the live lab's, which asks nobody to sign in.
+const labRoute = `  - path: %s
+    upstream: %s
+    methods: [GET, POST, DELETE]
+    auth: none
 `
 
 // OpenDemo takes the port and builds the three servers.
@@ -113,7 +123,11 @@ func (d *Demo) build(o DemoOptions, port int) error {
 	if err != nil {
 		return fmt.Errorf("server: demo: %w", err)
 	}
-	c, err := config.Parse("demo", fmt.Appendf(nil, demoConfig, d.Origin, d.IDPOrigin, d.APIOrigin, clientSecret.Reveal()), nil)
+	file := fmt.Appendf(nil, demoConfig, d.Origin, d.IDPOrigin, d.APIOrigin, clientSecret.Reveal())
+	if o.Lab != "" {
+		file = fmt.Appendf(file, labRoute, lab.PathLive, o.Lab)
+	}
+	c, err := config.Parse("demo", file, nil)
 	if err != nil {
 		return fmt.Errorf("server: demo: %w", err)
 	}

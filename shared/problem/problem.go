@@ -86,6 +86,9 @@ const (
 	InsufficientScope Code = "insufficient_scope"
 	OrderInvalid      Code = "order_invalid"
 
+	LabBusy        Code = "lab_busy"
+	LabUnavailable Code = "lab_unavailable"
+
 	ShuttingDown Code = "shutting_down"
 	Internal     Code = "internal"
 )
@@ -152,6 +155,9 @@ var Kinds = map[Code]Kind{
 	TokenInvalid:      {http.StatusUnauthorized, "The access token is not valid here"},
 	InsufficientScope: {http.StatusForbidden, "The access token does not allow this"},
 	OrderInvalid:      {http.StatusUnprocessableEntity, "The order cannot be taken"},
+
+	LabBusy:        {http.StatusConflict, "The lab is busy with another run"},
+	LabUnavailable: {http.StatusServiceUnavailable, "The lab cannot run this here"},
 
 	ShuttingDown: {http.StatusServiceUnavailable, "The server is shutting down"},
 	Internal:     {http.StatusInternalServerError, "Something went wrong on the server"},

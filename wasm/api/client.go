@@ -94,9 +94,6 @@ func (c *Client) DeleteOrder(ctx context.Context, id string) error {
 
 // call sends in, if not nil, as JSON and reads the answer into out, if not nil.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-
 	r := request{method: method, url: c.base + path, header: map[string]string{
 		"Accept":          typeJSON + ", " + problem.ContentType,
 		shared.HeaderCSRF: shared.ValueCSRF, // on every call, reads too (BBA-31)
@@ -108,12 +105,19 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		}
 		r.body, r.header["Content-Type"] = body, typeJSON
 	}
+	return exchange(ctx, r, out)
+}
+
+// exchange sends r and reads the answer into out, if not nil.
+func exchange(ctx context.Context, r request, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	got, err := fetch(ctx, r)
 	if err != nil {
 		return &Error{Err: err}
 	}
 	switch {
-	case len(got.body) > maxAnswer:
+	case len(got.body) > r.limit():
 		return unexpected(got.status, errors.New("the answer is too long"))
 	case got.status < 200 || got.status > 299:
 		return refused(got)

@@ -29,7 +29,7 @@ func fetch(ctx context.Context, r request) (answer, error) {
 		return answer{}, err
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, int64(r.limit())+1))
 	if err != nil {
 		return answer{}, fmt.Errorf("read answer: %w", err)
 	}

@@ -21,6 +21,9 @@ func fetch(ctx context.Context, r request) (answer, error) {
 	options.Set("mode", "same-origin")
 	options.Set("redirect", "manual")
 	options.Set("cache", "no-store")
+	if r.kept {
+		options.Set("cache", "default")
+	}
 	options.Set("signal", abort.Get("signal"))
 	if len(r.body) > 0 {
 		body := js.Global().Get("Uint8Array").New(len(r.body))
@@ -37,12 +40,12 @@ func fetch(ctx context.Context, r request) (answer, error) {
 		contentType: header(res, "content-type"),
 		retryAfter:  header(res, "retry-after"),
 	}
-	got.body, err = read(ctx, abort, res.Get("body"))
+	got.body, err = read(ctx, abort, res.Get("body"), r.limit())
 	return got, err
 }
 
 // read takes a stream to its end, or until it is longer than any answer.
-func read(ctx context.Context, abort, stream js.Value) ([]byte, error) {
+func read(ctx context.Context, abort, stream js.Value, most int) ([]byte, error) {
 	if !stream.Truthy() {
 		return nil, nil
 	}
@@ -60,7 +63,7 @@ func read(ctx context.Context, abort, stream js.Value) ([]byte, error) {
 		at := len(body)
 		body = append(body, make([]byte, value.Length())...)
 		js.CopyBytesToGo(body[at:], value)
-		if len(body) > maxAnswer {
+		if len(body) > most {
 			abort.Call("abort")
 			return body, nil
 		}

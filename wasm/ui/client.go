@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloakroom/shared"
+	"cloakroom/shared/lab"
 	"cloakroom/shared/problem"
 )
 
@@ -17,6 +18,7 @@ type Client interface {
 	StayClient
 	DevicesClient
 	OrdersClient
+	LabClient
 }
 
 // SessionClient asks about the session.
@@ -46,6 +48,15 @@ type OrdersClient interface {
 	Orders(ctx context.Context, offset, limit int) (shared.OrderPage, error)
 	AddOrder(ctx context.Context, order shared.NewOrder) (shared.Order, error)
 	DeleteOrder(ctx context.Context, id string) error
+}
+
+// LabClient reads the lab's report, and runs an attack in a lab that is live.
+type LabClient interface {
+	LabReport(ctx context.Context, path string) (lab.Report, error)
+	LabBench(ctx context.Context) (lab.Bench, error)
+	StartLab(ctx context.Context, order lab.Order) (lab.Run, error)
+	FollowLab(ctx context.Context, after int) (lab.Run, error)
+	CancelLab(ctx context.Context) error
 }
 
 // Fault is what kind of failure a page has to show.

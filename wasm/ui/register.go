@@ -14,13 +14,17 @@ const (
 	pathOrders    = "/orders"
 	pathSession   = "/session"
 	pathInspector = "/inspector"
+	pathLab       = "/lab"
+	pathTry       = "/lab/try"
 )
 
 // PathNotFound is where the page for unknown addresses can be rendered from.
 const PathNotFound = "/not-found"
 
 // Paths are the addresses of the pages, PathNotFound not among them.
-func Paths() []string { return []string{pathHome, pathOrders, pathSession, pathInspector} }
+func Paths() []string {
+	return []string{pathHome, pathOrders, pathSession, pathInspector, pathLab, pathTry}
+}
 
 // Register tells go-app the pages. The browser's main and the server call it
 // both; for the server, which only prerenders, client is nil.
@@ -45,6 +49,10 @@ func title(page string) string {
 		return "Your session · Cloakroom"
 	case pathInspector:
 		return "What can this page see? · Cloakroom"
+	case pathLab:
+		return "The lab · Cloakroom"
+	case pathTry:
+		return "Try the lab · Cloakroom"
 	}
 	return "Not found · Cloakroom"
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strings"
 	"time"
 
 	"github.com/maxence-charriere/go-app/v10/pkg/app"
@@ -81,11 +82,17 @@ func (s *shell) OnNav(ctx app.Context) {
 		return
 	}
 	ctx.Page().SetTitle("%s", title(s.Page))
-	if s.here != here() && s.visited {
+	if now := here(); s.here != now && s.visited && !sameLab(s.here, now) {
 		focus(ctx, headingID)
 		app.Window().Call("scrollTo", 0, 0)
 	}
 	s.here, s.visited = here(), true
+}
+
+// sameLab reports whether two addresses differ only in the evidence that the
+// lab's page shows, whose dialog has the keyboard.
+func sameLab(a, b string) bool {
+	return strings.HasPrefix(a+"?", pathLab+"?") && strings.HasPrefix(b+"?", pathLab+"?")
 }
 
 // check asks who is there. It never counts as use, so an open tab does not
@@ -167,20 +174,24 @@ func (s *shell) page() app.UI {
 		return &sessionPage{Session: s.session, Here: s.here, client: s.client}
 	case pathInspector:
 		return &inspector{Session: s.session, Here: s.here, client: s.client}
+	case pathLab:
+		return &labPage{Here: s.here, client: s.client}
+	case pathTry:
+		return &tryPage{Here: s.here, client: s.client}
 	}
 	return notFound()
 }
 
 func (s *shell) header() app.UI {
 	links := []struct{ path, name string }{
-		{pathOrders, "Orders"}, {pathSession, "Session"}, {pathInspector, "Inspector"},
+		{pathOrders, "Orders"}, {pathSession, "Session"}, {pathInspector, "Inspector"}, {pathLab, "Lab"},
 	}
 	return app.Header().Class("top").Body(
 		app.A().Class("brand").Href(pathHome).Body(icon(iconTicket), app.Span().Text("Cloakroom")),
 		app.Nav().Aria("label", "Pages").Body(
 			app.Ul().Body(app.Range(links).Slice(func(i int) app.UI {
 				link := app.A().Href(links[i].path).Text(links[i].name)
-				if links[i].path == s.Page {
+				if links[i].path == s.Page || links[i].path == pathLab && s.Page == pathTry {
 					link = link.Aria("current", "page")
 				}
 				return app.Li().Body(link)

@@ -83,7 +83,7 @@ func runSample(t *testing.T) (made lab.Report) {
 	w, v := openLab(t, strategy.Config{Strategies: strategies}), newVictim(t)
 	for i, row := range sample {
 		for _, a := range pick(t, lab.FindAttack, row.attacks...) {
-			c, err := attack.Cell(t.Context(), w, v, strategies[i], a)
+			c, err := attack.Cell(t.Context(), w, v, strategies[i], a, attack.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

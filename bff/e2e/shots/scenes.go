@@ -8,6 +8,7 @@ import (
 
 	"cloakroom/bff/demo/idp"
 	"cloakroom/bff/e2e/stage"
+	"cloakroom/bff/lab/live"
 )
 
 // scenes are the demo from beginning to end, a world of its own each.
@@ -17,11 +18,12 @@ var scenes = []struct {
 }{
 	{"unknown", unknown}, {"signed-out", signedOut}, {"signed-in", signedIn}, {"sessions", sessions},
 	{"last-call", lastCall}, {"expired", expired}, {"down", down}, {"errors", errors},
+	{"matrix", matrix}, {"try", try},
 }
 
 const gate = `main .gate a[href^="/bff/login"]`
 
-var pages = []struct{ name, path string }{{"home", "/"}, {"orders", "/orders"}, {"session", "/session"}, {"inspector", "/inspector"}}
+var pages = []struct{ name, path string }{{"home", "/"}, {"orders", "/orders"}, {"session", "/session"}, {"inspector", "/inspector"}, {"lab", "/lab"}, {"try", "/lab/try"}}
 
 func open(s *session, o stage.Options) (*stage.Stage, *stage.Browser, *stage.Tab) {
 	world := stage.Open(s, o)
@@ -237,4 +239,54 @@ func errors(s *session) {
 	tab.Go(world.IDPOrigin + "/end_session?client_id=cloakroom-demo")
 	tab.WaitVisible("button")
 	s.take(tab, "provider-sign-out")
+}
+
+// matrix is the lab's report, with what opens in it.
+func matrix(s *session) {
+	_, _, tab := open(s, stage.Options{})
+	tab.Go("/lab")
+	tab.WaitVisible("#attacks a.box")
+	tab.Eval(`(document.querySelectorAll("#attacks a.box")[7].focus(), 1)`, nil)
+	tab.Wait(`!document.querySelector("#reason").textContent.startsWith("Point")`)
+	s.take(tab, "matrix-reason")
+	tab.Eval(`(document.querySelector("#lab-verdict").value = "held", document.querySelector("#lab-verdict").dispatchEvent(new Event("change", {bubbles: true})), 1)`, nil)
+	tab.WaitVisible("#attacks a.box.muted")
+	s.take(tab, "matrix-held")
+	tab.Click("#lab-text")
+	tab.Type("zebra")
+	tab.WaitVisible("main .hollow")
+	s.take(tab, "matrix-nothing")
+	for name, cell := range map[string]string{"broken": "local-storage,A1", "held": "bff-memory,X1", "unknown": "nowhere,A1"} {
+		tab.Go("/lab?cell=" + cell)
+		tab.WaitVisible("dialog#evidence")
+		s.take(tab, "matrix-evidence-"+name)
+	}
+	block(tab, "*://*:*/web/*/lab/strategies.json")
+	tab.Go("/lab")
+	tab.WaitVisible("main .hollow")
+	s.take(tab, "matrix-failed")
+}
+
+// try is an attack from its choice to its verdict.
+func try(s *session) {
+	lab, err := live.Open(live.Config{})
+	if err != nil {
+		s.Fatalf("open the lab: %v", err)
+	}
+	s.Cleanup(func() { _ = lab.Close() })
+	_, b, tab := open(s, stage.Options{Lab: lab.Upstream()})
+	b.Forgive(func(stage.Message) bool { return true })
+	tab.Go("/lab/try?strategy=bff-memory&attack=X1")
+	tab.WaitVisible("#try-start")
+	s.take(tab, "try-not-here")
+	tab.Go("/lab/try?strategy=local-storage&attack=A1")
+	tab.WaitVisible("#try-start:not([disabled])")
+	s.take(tab, "try-choice")
+	victim := tab.Opened("http://idp.lab.localhost:", func() { tab.Click("#try-start") })
+	tab.WaitVisible("#run .notice.turn")
+	s.take(tab, "try-your-turn")
+	victim.Authenticate("alice", "wonderland")
+	victim.Click("button[value=allow]")
+	tab.WaitFor(time.Minute, `document.querySelector("#run[data-phase=done]")`)
+	s.take(tab, "try-verdict")
 }

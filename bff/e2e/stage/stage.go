@@ -26,6 +26,8 @@ type Options struct {
 	SessionIdle, SessionAbsolute time.Duration
 	// ProviderTimeout bounds each call of the BFF to the provider; 0 means 10s.
 	ProviderTimeout time.Duration
+	// Lab is where a live lab answers; empty: there is none.
+	Lab string
 	// Fault is there before the BFF first speaks to the provider.
 	Fault idp.Fault
 }
@@ -57,7 +59,7 @@ func Open(t T, o Options) *Stage {
 	s := &Stage{}
 	demo, err := server.OpenDemo(server.DemoOptions{
 		Listen: "127.0.0.1:0", Host: o.Host, Version: "e2e",
-		AccessTokenLifetime: o.AccessTokenLifetime, SessionIdle: o.SessionIdle, SessionAbsolute: o.SessionAbsolute, ProviderTimeout: o.ProviderTimeout, OnIssue: s.issue,
+		AccessTokenLifetime: o.AccessTokenLifetime, SessionIdle: o.SessionIdle, SessionAbsolute: o.SessionAbsolute, ProviderTimeout: o.ProviderTimeout, OnIssue: s.issue, Lab: o.Lab,
 		// Without the redaction of bff/observe: what is searched for tokens is
 		// what the server logs, not what a filter leaves of it.
 		Log: slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

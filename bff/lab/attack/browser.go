@@ -50,6 +50,11 @@ const (
 // until runs an expression again and again until it gives a value other than
 // "". A page that is being replaced is looked at again.
 func until(ctx context.Context, b Browser, expression string) (string, error) {
+	return within(ctx, patience, b, expression)
+}
+
+// within is until with a patience of its own.
+func within(ctx context.Context, patience time.Duration, b Browser, expression string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	look := time.NewTicker(pause)
@@ -80,7 +85,7 @@ const where = `(() => {
 
 // signIn signs the victim in afresh, as a person does: the origin is emptied
 // before, so that no cell lives on what another one left.
-func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) error {
+func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy, patience time.Duration) error {
 	origin := w.Origin(s.ID)
 	if err := b.Forget(ctx, origin); err != nil {
 		return fmt.Errorf("attack: empty the origin: %w", err)
@@ -97,7 +102,7 @@ func signIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) e
 	case state != "out":
 		return fmt.Errorf("attack: a fresh application is %q", state)
 	}
-	return begin(ctx, b, w, s)
+	return begin(ctx, b, w, s, patience)
 }
 
 // enter opens the application and returns how it finds the victim.
@@ -109,14 +114,14 @@ func enter(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) (s
 }
 
 // begin signs the victim in at an application that is open and knows nobody.
-func begin(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) error {
+func begin(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy, patience time.Duration) error {
 	look := fmt.Sprintf(where, w.Origin(s.ID))
 	act := `(document.documentElement.dataset.state = "unknown", document.querySelector("#sign-in").click(), "")`
 	for range 4 { // the button, the password, the consent, the way back
 		if err := b.Run(ctx, act, nil); err != nil {
 			return fmt.Errorf("attack: sign in: %w", err)
 		}
-		state, err := until(ctx, b, look)
+		state, err := within(ctx, patience, b, look)
 		switch {
 		case err != nil:
 			return err

@@ -9,6 +9,9 @@ import (
 //go:embed payload/*.js
 var payloads embed.FS
 
+// prelude comes before every payload: how it reports, and reads.
+var prelude = []string{"report.js", "reading.js", "taps.js"}
+
 // script makes an expression of a payload: its parameters as constants, what
 // sends reports, and the payload itself, in a function that nobody awaits.
 func script(name string, parameters map[string]string) string {
@@ -18,7 +21,7 @@ func script(name string, parameters map[string]string) string {
 		literal, _ := json.Marshal(value) // escapes "<" too, so it can stand in a page
 		text.WriteString("const " + key + " = " + string(literal) + ";\n")
 	}
-	for _, file := range []string{"report.js", "reading.js", "taps.js", name + ".js"} {
+	for _, file := range append(prelude[:len(prelude):len(prelude)], name+".js") {
 		content, err := payloads.ReadFile("payload/" + file)
 		if err != nil {
 			panic("attack: no payload " + file) // the names are in this package

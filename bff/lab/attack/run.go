@@ -1,9 +1,12 @@
 package attack
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
+	"time"
 
 	"cloakroom/bff/lab/report"
 	"cloakroom/bff/lab/strategy"
@@ -16,10 +19,23 @@ type mission struct {
 	browser  Browser
 	attacker *attacker
 	target   lab.Strategy
+	attack   string
+	options  Options
 	evidence lab.Evidence
 	early    <-chan message // of a payload that is there before the victim is
 	library  string         // where the attacker serves that payload
 	item     string         // what it orders
+}
+
+// Options of a run. The zero value is right for a browser that a program drives.
+type Options struct {
+	// Observe is shown a cell as far as it has come, its verdict empty, whenever
+	// a step was made, and once more when it is judged. It must return soon.
+	Observe func(lab.Cell)
+	// SignIn is how long the victim may take to sign in; 0: as long as a page
+	// may take. In a Browser whose Run waits until the page is the
+	// application's again, a person signs in.
+	SignIn time.Duration
 }
 
 // plan is how an attack is made.
@@ -30,27 +46,29 @@ type plan struct {
 	// run is the attack's own part, once the victim is signed in. An error means
 	// that the lab could not do it; what an attack comes to is evidence.
 	run func(*mission, context.Context) error
+	// payloads are the scripts it runs in the victim's browser, without .js.
+	payloads []string
 }
 
 var plans = map[string]plan{
-	"A1":        {run: (*mission).theft},
-	"A2":        {run: (*mission).persistent},
-	"A3":        {run: (*mission).newFlow},
-	"A4":        {run: (*mission).proxying},
-	"X1":        {run: (*mission).crossSite},
-	"X2":        {run: (*mission).sameSite},
-	"X3":        {run: (*mission).tossing},
+	"A1":        {run: (*mission).theft, payloads: []string{"theft"}},
+	"A2":        {run: (*mission).persistent, payloads: []string{"persistent"}},
+	"A3":        {run: (*mission).newFlow, payloads: []string{"newflow"}},
+	"A4":        {run: (*mission).proxying, payloads: []string{"proxying"}},
+	"X1":        {run: (*mission).crossSite, payloads: []string{"forgery"}},
+	"X2":        {run: (*mission).sameSite, payloads: []string{"forgery"}},
+	"X3":        {run: (*mission).tossing, payloads: []string{"tossing"}},
 	"X4":        {run: (*mission).disk},
-	"X5":        {before: dependency("poison"), run: (*mission).poison},
-	"X6":        {run: (*mission).unguarded},
-	"X7":        {run: (*mission).astray},
-	"X8":        {before: thirdParty("leak"), run: (*mission).leak},
-	"X9":        {before: dependency("instances"), run: (*mission).memory},
+	"X5":        {before: dependency("poison"), run: (*mission).poison, payloads: []string{"poison", "poisoned"}},
+	"X6":        {run: (*mission).unguarded, payloads: []string{"unregister", "newflow"}},
+	"X7":        {run: (*mission).astray, payloads: []string{"astray"}},
+	"X8":        {before: thirdParty("leak"), run: (*mission).leak, payloads: []string{"leak"}},
+	"X9":        {before: dependency("instances"), run: (*mission).memory, payloads: []string{"instances", "memory"}},
 	"X10":       {run: (*mission).replay},
 	"fixation":  {run: (*mission).fixation},
 	"tampering": {run: (*mission).tampering},
 	"dump":      {run: (*mission).dump},
-	"logout":    {before: dependency("poison"), run: (*mission).outlived},
+	"logout":    {before: dependency("poison"), run: (*mission).outlived, payloads: []string{"poison", "copying"}},
 }
 
 // dependency has the application load a payload of that name first of all, as
@@ -84,7 +102,7 @@ func Run(ctx context.Context, w *strategy.World, b Browser, attacks []lab.Attack
 	var made lab.Report
 	for _, s := range w.Strategies() {
 		for _, a := range attacks {
-			c, err := Cell(ctx, w, b, s, a)
+			c, err := Cell(ctx, w, b, s, a, Options{})
 			if err != nil {
 				return lab.Report{}, err
 			}
@@ -95,7 +113,7 @@ func Run(ctx context.Context, w *strategy.World, b Browser, attacks []lab.Attack
 }
 
 // Cell makes one attack on one strategy of w, as Run does.
-func Cell(ctx context.Context, w *strategy.World, b Browser, s lab.Strategy, a lab.Attack) (lab.Cell, error) {
+func Cell(ctx context.Context, w *strategy.World, b Browser, s lab.Strategy, a lab.Attack, o Options) (lab.Cell, error) {
 	if plans[a.ID].run == nil {
 		return lab.Cell{}, fmt.Errorf("attack: there is no attack %q", a.ID)
 	}
@@ -104,11 +122,13 @@ func Cell(ctx context.Context, w *strategy.World, b Browser, s lab.Strategy, a l
 		return lab.Cell{}, err
 	}
 	defer evil.close()
-	m := &mission{world: w, browser: b, attacker: evil, target: s}
+	m := &mission{world: w, browser: b, attacker: evil, target: s, attack: a.ID, options: o}
 	if err := m.make(ctx, a.ID); err != nil {
 		m.evidence.Failed = err.Error()
 	}
-	return lab.Cell{Strategy: s.ID, Attack: a.ID, Verdict: report.Judge(m.evidence), Evidence: m.evidence}, nil
+	verdict := report.Judge(m.evidence)
+	m.observe(verdict)
+	return lab.Cell{Strategy: s.ID, Attack: a.ID, Verdict: verdict, Evidence: m.evidence}, nil
 }
 
 func (m *mission) make(ctx context.Context, attack string) error {
@@ -116,7 +136,7 @@ func (m *mission) make(ctx context.Context, attack string) error {
 	if plan.before != nil {
 		defer plan.before(m)()
 	}
-	if err := signIn(ctx, m.browser, m.world, m.target); err != nil {
+	if err := signIn(ctx, m.browser, m.world, m.target, cmp.Or(m.options.SignIn, patience)); err != nil {
 		return err
 	}
 	m.evidence.SignedIn = true
@@ -126,6 +146,17 @@ func (m *mission) make(ctx context.Context, attack string) error {
 
 func (m *mission) step(format string, args ...any) {
 	m.evidence.Steps = append(m.evidence.Steps, fmt.Sprintf(format, args...))
+	m.observe("")
+}
+
+// observe shows a copy: the mission goes on.
+func (m *mission) observe(v lab.Verdict) {
+	if m.options.Observe == nil {
+		return
+	}
+	e := m.evidence
+	e.Steps, e.Taken, e.Answers, e.Changes = slices.Clone(e.Steps), slices.Clone(e.Taken), slices.Clone(e.Answers), slices.Clone(e.Changes)
+	m.options.Observe(lab.Cell{Strategy: m.target.ID, Attack: m.attack, Verdict: v, Evidence: e})
 }
 
 func (m *mission) change(format string, args ...any) {
@@ -156,10 +187,12 @@ func (m *mission) spend(ctx context.Context, pieces []piece) error {
 	for _, p := range pieces {
 		m.evidence.Taken = append(m.evidence.Taken, p.loot())
 	}
+	m.observe("")
 	for _, p := range pieces {
 		if err := m.attacker.use(ctx, m.target, p, &m.evidence); err != nil {
 			return err
 		}
+		m.observe("")
 	}
 	return nil
 }

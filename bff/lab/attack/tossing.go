@@ -85,7 +85,7 @@ func (m *mission) surprise(ctx context.Context, own *account) error {
 			state, err = enter(ctx, m.browser, m.world, m.target)
 		}
 		if err == nil && state == "out" {
-			err = begin(ctx, m.browser, m.world, m.target)
+			err = begin(ctx, m.browser, m.world, m.target, cmp.Or(m.options.SignIn, patience))
 			m.step("the victim signed in again")
 		}
 		if err != nil {
@@ -137,7 +137,7 @@ func (m *mission) fixate(ctx context.Context, own *account, callback string) err
 	// the victim's data then?
 	state, err := enter(ctx, m.browser, m.world, m.target)
 	if err == nil && state == "out" {
-		err = begin(ctx, m.browser, m.world, m.target)
+		err = begin(ctx, m.browser, m.world, m.target, cmp.Or(m.options.SignIn, patience))
 	}
 	if err != nil {
 		return err

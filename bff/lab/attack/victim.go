@@ -10,7 +10,7 @@ import (
 // SignIn signs the victim in afresh, as a person does, for whoever looks at the
 // strategies otherwise than by attacking them.
 func SignIn(ctx context.Context, b Browser, w *strategy.World, s lab.Strategy) error {
-	return signIn(ctx, b, w, s)
+	return signIn(ctx, b, w, s, patience)
 }
 
 // SignOut signs the victim out by the page's own button.

@@ -128,14 +128,14 @@ func (r *run) attacks(ctx context.Context) error {
 // cell makes an attack, and once more, in a browser that is new, if the lab
 // itself failed. What the attack comes to is never a reason.
 func (r *run) cell(ctx context.Context, s lab.Strategy, a lab.Attack) (lab.Cell, error) {
-	first, err := attack.Cell(ctx, r.world, r.browser, s, a)
+	first, err := attack.Cell(ctx, r.world, r.browser, s, a, attack.Options{})
 	if err != nil || first.Evidence.Failed == "" || ctx.Err() != nil {
 		return first, err
 	}
 	if err := r.enter(ctx); err != nil {
 		return lab.Cell{}, err
 	}
-	second, err := attack.Cell(ctx, r.world, r.browser, s, a)
+	second, err := attack.Cell(ctx, r.world, r.browser, s, a, attack.Options{})
 	second.Evidence.Steps = append([]string{"a first attempt failed, and this is the second: " + first.Evidence.Failed}, second.Evidence.Steps...)
 	return second, err
 }

@@ -67,7 +67,7 @@ func TestTheLabListensOnLoopbackOnly(t *testing.T) {
 				t.Errorf("something listens on %s", address)
 			}
 		}
-	}), chosen[0], a); err != nil {
+	}), chosen[0], a, attack.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if during != before+1 {

@@ -16,4 +16,7 @@
 // another site only a window would bring it, now that Chromium withholds
 // cookies from frames of other sites. The pages have no
 // Content-Security-Policy: what is compared is where tokens are kept.
+//
+// In a live world a person's own browser is the victim's: the pages load an
+// agent that does there what a driver does elsewhere.
 package strategy

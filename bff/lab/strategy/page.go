@@ -37,7 +37,11 @@ var index = template.Must(template.ParseFS(pages, "pages/index.html"))
 // own folder, or keep.js, which says where it keeps them.
 func (w *World) files(s lab.Strategy) (map[string][]byte, error) {
 	var page bytes.Buffer
-	if err := index.Execute(&page, map[string]string{"Name": s.Name}); err != nil {
+	agent := ""
+	if w.cfg.Agent != nil {
+		agent = AgentScript
+	}
+	if err := index.Execute(&page, map[string]string{"Agent": agent, "Name": s.Name}); err != nil {
 		return nil, err
 	}
 	from := map[string]string{"app.js": "app.js", "session.js": "bff.js"}

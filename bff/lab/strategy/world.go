@@ -43,6 +43,10 @@ type Config struct {
 	AccessTokenLifetime time.Duration
 	// InsecurePublicBFF has the provider take Cloakroom for a public client.
 	InsecurePublicBFF bool
+	// Agent makes the world a live one: every page loads the script AgentScript,
+	// and at every origin Agent answers what is below AgentPath. The world takes
+	// no note of that. nil: the pages have nothing but their own.
+	Agent http.Handler
 	// Log receives failures of the world itself; nil discards.
 	Log *slog.Logger
 }
@@ -107,6 +111,12 @@ var Stranger = idp.DefaultUsers()[1]
 // maxHeader bounds a request's head, in bytes: far beyond what servers usually
 // take, so that what is measured is a strategy's own bound.
 const maxHeader = 8 << 20
+
+// Where a live world has its agent, at each origin.
+const (
+	AgentPath   = "/lab-agent/"
+	AgentScript = AgentPath + "agent.js"
+)
 
 // scopes every application asks for.
 const scopes = "openid profile offline_access orders"
@@ -236,6 +246,10 @@ func (w *World) serve(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Unlock()
 	if handler == nil {
 		http.Error(rw, "no such host in the lab", http.StatusMisdirectedRequest)
+		return
+	}
+	if w.cfg.Agent != nil && strings.HasPrefix(r.URL.Path, AgentPath) {
+		w.cfg.Agent.ServeHTTP(rw, r)
 		return
 	}
 	w.note(rw, r, handler)
