@@ -26,6 +26,8 @@ type Command struct {
 	// Program is found in PATH; Package is the Debian package that has it.
 	Program, Package string
 	Args             []string
+	// Env is added to the test's own environment, each as NAME=value.
+	Env []string
 	// Dir is the working directory; empty means the test's.
 	Dir string
 	// Credential is whom to run as; nil means whoever runs the test.
@@ -87,6 +89,9 @@ func (p *Process) launch() {
 	p.t.Helper()
 	cmd := exec.Command(p.command.Program, p.command.Args...)
 	cmd.Dir = p.command.Dir
+	if len(p.command.Env) > 0 {
+		cmd.Env = append(os.Environ(), p.command.Env...)
+	}
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	// Should the tests die, their servers must not outlive them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: p.command.Credential}
