@@ -59,6 +59,7 @@ check: ## gofmt, vet and staticcheck, of both sides and both modules; a proof fo
 	@$(GO) vet ./...
 	@GOOS=js GOARCH=wasm $(GO) vet ./wasm/... ./shared/... ./bff/lab/strategy/wasmpage
 	@cd bff/e2e && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+	@cd bff/deploy/kubernetes && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	@$(GO) run $(STATICCHECK) ./...
 	@$(GO) run ./bff/rules/table -check
 
@@ -69,6 +70,7 @@ unit: wasm servers ## unit, contract and fuzz-seed tests, on real stores, under 
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
 	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m ./...
+	@cd bff/deploy/kubernetes && $(GO) run $(GOTESTSUM) --format pkgname --jsonfile ../../../$(RESULTS)/kubernetes.json -- ./...
 
 e2e: wasm chromium provider servers ## the whole demo in a real browser, and a provider of another house
 	@echo "== e2e"
@@ -104,7 +106,8 @@ $(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json
 
 servers:
 	@.ci/install redis-server:redis-server memcached:memcached mariadb-server:mariadbd \
-		postgresql:/usr/lib/postgresql/*/bin/postgres
+		postgresql:/usr/lib/postgresql/*/bin/postgres \
+		haproxy:haproxy nginx:nginx gettext-base:envsubst systemd:systemd-analyze
 
 clean:
 	@rm -rf bin $(WASM) $(WASM).* bff/lab/strategy/built/*

@@ -19,6 +19,9 @@ import (
 func (d *decoder) check(c *Config) {
 	d.checkPublicURL(c)
 	d.checkListeners(c)
+	if d.ok("drain_delay") && c.DrainDelay > time.Minute {
+		d.fail("drain_delay", "must be at most 1m")
+	}
 	d.checkTLS(c.TLS)
 	d.checkProvider(c)
 	d.checkSession(&c.Session)

@@ -40,6 +40,10 @@ type Config struct {
 	// means nobody's do.
 	TrustedProxies []netip.Prefix `key:"trusted_proxies" default:"[]" doc:"CIDRs of the peers whose X-Forwarded-* headers count."`
 
+	// DrainDelay is how long the public listener goes on as before once the
+	// server is told to stop; at most one minute.
+	DrainDelay time.Duration `key:"drain_delay" default:"0s" doc:"How long it goes on taking requests after SIGTERM, while /readyz says that it leaves: longer than a balancer in front takes to notice. At most 1m."`
+
 	// Provider is the OpenID Provider that signs users in.
 	Provider Provider `key:"provider"`
 

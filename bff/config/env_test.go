@@ -19,6 +19,7 @@ func samples(t *testing.T) map[string]string {
 		"public_url":                       "http://app.localhost:8080",
 		"listen":                           "127.0.0.1:1",
 		"admin_listen":                     "127.0.0.1:2",
+		"drain_delay":                      "5s",
 		"insecure_http":                    "true",
 		"tls":                              "{}",
 		"tls.cert_file":                    "cert.pem",

@@ -87,6 +87,8 @@ func TestOneBrokenPropertyIsOneProblemAtItsLine(t *testing.T) {
 		{"userinfo is not a bool", "  scopes:", "  userinfo: yes\n  scopes:", ":10: provider.userinfo: must be true or false"},
 		{"id_token_alg is shared", "  scopes:", "  id_token_alg: HS256\n  scopes:", ":10: provider.id_token_alg: must be one of: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA"},
 		{"the provider's timeout is tiny", "  scopes:", "  timeout: 999ms\n  scopes:", ":10: provider.timeout: must be from 1s to 1m"},
+		{"a drain never begins", "provider:", "drain_delay: 61s\nprovider:", ":5: drain_delay: must be at most 1m"},
+		{"a drain begins too soon", "provider:", "drain_delay: -1s\nprovider:", ":5: drain_delay: must be longer than zero"},
 		{"the provider's timeout is long", "  scopes:", "  timeout: 61s\n  scopes:", ":10: provider.timeout: must be from 1s to 1m"},
 		{"scopes lack openid", "[openid, orders]", "[orders]", ":10: provider.scopes: must contain openid (OIDC Core §3.1.2.1)"},
 		{"a scope is twice", "[openid, orders]", "[openid, openid]", ":10: provider.scopes[1]: is listed twice"},

@@ -23,7 +23,7 @@ func parseScalar(text string, v reflect.Value, f field) string {
 	}
 	switch v.Interface().(type) {
 	case time.Duration:
-		return parseDuration(text, v)
+		return parseDuration(text, v, f)
 	case int64:
 		return parseSize(text, v)
 	case bool:
@@ -54,12 +54,13 @@ func checkOneof(text string, f field) string {
 	return "must be one of: " + strings.Join(f.oneof, ", ")
 }
 
-func parseDuration(text string, v reflect.Value) string {
+// parseDuration takes no time at all only where that is the default.
+func parseDuration(text string, v reflect.Value, f field) string {
 	duration, err := time.ParseDuration(text)
 	switch {
 	case err != nil:
 		return "must be a duration with its unit, as 30s, 15m or 12h"
-	case duration <= 0:
+	case duration < 0, duration == 0 && f.fallback != text:
 		return "must be longer than zero"
 	}
 	v.SetInt(int64(duration))

@@ -29,6 +29,9 @@ func NewHealth(checks ...Check) *Health { return &Health{checks: checks} }
 // Drain makes the server not ready, so that balancers turn elsewhere.
 func (h *Health) Drain() { h.draining.Store(true) }
 
+// Draining reports whether Drain was called.
+func (h *Health) Draining() bool { return h.draining.Load() }
+
 // Live answers /healthz: 200 while the process answers at all.
 func (h *Health) Live(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -87,6 +87,45 @@ func TestADrainFinishesWhatIsUnderWayAndTakesNothingNew(t *testing.T) {
 	}
 }
 
+// With a delay the public port goes on as before while readyz says that the
+// server leaves: whoever balances learns it before a connection is refused. No
+// connection is kept for another request, and tabs stay where they are until
+// they would be led elsewhere.
+func TestAServerSaysThatItLeavesBeforeItDoes(t *testing.T) {
+	s := open(t, "http", "drain_delay: 2s\n")
+	v := newVisitor(t, s.origin)
+	v.signIn(t)
+	tab := v.tab(t)
+	s.upstream.answers(func(http.ResponseWriter, *http.Request) {})
+	if got := v.call(t, http.MethodGet, "/api/"); got.Close {
+		t.Error("a server that stays closes the connection after an answer")
+	}
+
+	s.stop()
+	s.log.await(t, `"msg":"leaving"`)
+	if got := s.awaitReady(t, "draining"); got.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("readyz answers %d", got.StatusCode)
+	}
+	late := newVisitor(t, s.origin) // over a connection of its own
+	late.Jar = v.Jar
+	if got := late.call(t, http.MethodGet, "/api/"); got.StatusCode != http.StatusOK || !got.Close {
+		t.Errorf("a call while it leaves: %d, the connection closes: %v", got.StatusCode, got.Close)
+	}
+	if strings.Contains(s.log.String(), `"msg":"draining"`) {
+		t.Fatal("the drain began before its delay was over, or this machine is too slow to tell")
+	}
+	if got := rest(t, tab); strings.Contains(got, "event:") {
+		t.Errorf("a stop is no end of a session: %q", got)
+	}
+	if !strings.Contains(s.log.String(), `"msg":"draining"`) {
+		t.Error("the tab was sent away before anybody could know where to")
+	}
+	s.refusesConnections(t)
+	if err := s.ended(t); err != nil {
+		t.Errorf("run: %v", err)
+	}
+}
+
 // awaitReady asks until readyz says status.
 func (s *stage) awaitReady(t *testing.T, status string) answer {
 	t.Helper()

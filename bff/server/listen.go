@@ -69,7 +69,7 @@ func (s *Server) serve(ctx context.Context, listeners ...listener) error {
 	go func() { worked <- s.Work(working) }()
 	servers := make([]*http.Server, len(listeners))
 	for i, l := range listeners {
-		servers[i] = newHTTPServer(l.handler, s.log)
+		servers[i] = newHTTPServer(s.lastAnswers(l.handler), s.log)
 		go func() { failed <- servers[i].Serve(l) }()
 	}
 
@@ -86,10 +86,16 @@ func (s *Server) serve(ctx context.Context, listeners ...listener) error {
 	return errors.Join(err, <-worked, s.store.close())
 }
 
-// shutDown stops accepting, sends the tabs and event streams elsewhere, finishes
-// the requests and renewals under way, and cuts what is still open at the end of
-// the drain: answers that go on and on.
+// shutDown says that the server leaves, and goes on for as long as whoever
+// stands in front needs to hear it. Then it stops accepting, sends the tabs and
+// event streams elsewhere, finishes the requests and renewals under way, and
+// cuts what is still open at the end of the drain: answers that go on and on.
 func (s *Server) shutDown(servers []*http.Server) error {
+	s.health.Drain()
+	if s.config.DrainDelay > 0 {
+		s.log.Info("leaving", "seconds", s.config.DrainDelay.Seconds())
+		time.Sleep(s.config.DrainDelay)
+	}
 	s.log.Info("draining", "seconds", int(drainTimeout/time.Second))
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
@@ -118,6 +124,18 @@ func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 		DisableGeneralOptionsHandler: true,                                              // "OPTIONS *" is refused like every other target that is no path
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken handshakes and the like: anyone can cause them
 	}
+}
+
+// lastAnswers ends each connection with its next answer once the server leaves,
+// so that a balancer, which keeps connections for later requests, sends none
+// into one that is just being closed. A WebSocket's connection is its own.
+func (s *Server) lastAnswers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.health.Draining() && r.Header.Get("Upgrade") == "" {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // oneRequest closes a connection after a request with a transfer coding. Such a

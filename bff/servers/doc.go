@@ -1,6 +1,7 @@
 // Package servers runs the real servers that the tests of the stores, and the
-// lab, talk to: one file per server, each on free loopback ports, with its files
-// in a folder of its own, gone when the test, or the Stage of a program, ends.
+// lab, talk to, and the balancers that stand in front: one file per server, each
+// on free loopback ports, with its files in a folder of its own, gone when the
+// test, or the Stage of a program, ends.
 //
 // It owns their command lines and their lives: start and wait until it
 // answers, kill, freeze, restart on the same port; and it reads what they hold,
