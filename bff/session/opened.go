@@ -1,0 +1,81 @@
+package session
+
+import (
+	"sync"
+	"time"
+)
+
+// opened remembers sessions that were opened a moment ago, so that a page that
+// makes many calls costs one decryption. It answers for nothing: the store is
+// asked every time whether there is a session and at which version, and only
+// what it still says is remembered. What nobody asks for is forgotten within a
+// minute: plain tokens do not lie about for longer than they are in use.
+type opened struct {
+	now func() time.Time
+
+	mu         sync.Mutex
+	young, old map[ID]open // of two turns, at most openedMost each
+	turned     time.Time
+}
+
+// open is a session as it was found in the record of a version, by a ring.
+type open struct {
+	version Version
+	ring    *[]ringKey
+	session Session
+}
+
+const (
+	openedMost = 4096
+	openedTurn = 30 * time.Second
+)
+
+func newOpened(now func() time.Time) *opened { return &opened{now: now, young: map[ID]open{}} }
+
+// get returns the session that r holds, if it was opened before. Whoever gets it
+// must not alter what it points to.
+func (o *opened) get(r *Record, ring *[]ringKey) (Session, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.turn()
+	found, young := o.young[r.ID]
+	if !young {
+		var old bool
+		if found, old = o.old[r.ID]; !old {
+			return Session{}, false
+		}
+	}
+	if found.version != r.Version || found.ring != ring {
+		return Session{}, false
+	}
+	if !young {
+		o.young[r.ID] = found
+	}
+	return found.session, true
+}
+
+func (o *opened) put(r *Record, ring *[]ringKey, s Session) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.turn()
+	o.young[r.ID] = open{r.Version, ring, s}
+}
+
+func (o *opened) forget(id ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.young, id)
+	delete(o.old, id)
+}
+
+// turn drops what was not asked for in the turn before, when this one is over.
+func (o *opened) turn() {
+	now := o.now()
+	passed := now.Sub(o.turned)
+	switch {
+	case passed >= 2*openedTurn || passed < 0:
+		o.young, o.old, o.turned = map[ID]open{}, nil, now
+	case passed >= openedTurn || len(o.young) >= openedMost:
+		o.young, o.old, o.turned = make(map[ID]open, len(o.young)/2), o.young, now
+	}
+}
