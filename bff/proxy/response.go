@@ -58,7 +58,7 @@ func (x *exchange) receive(res *http.Response) error {
 			delete(h, name)
 		}
 	}
-	h.Del("Trailer") // ReverseProxy announces what follows
+	delete(h, "Trailer") // reply announces what follows
 	filterChallenges(h)
 	x.relocate(h, "Location")
 	x.relocate(h, "Content-Location")
@@ -71,9 +71,6 @@ func (x *exchange) receive(res *http.Response) error {
 	delete(ours, "Cache-Control") // keepPrivate decided
 	x.answer = res
 	x.bind(res)
-	if res.ContentLength >= 0 && res.ContentLength <= wholeInOne {
-		x.streams.FlushInterval = 0
-	}
 	return nil
 }
 
@@ -148,17 +145,4 @@ func asksPassword(rest string) bool {
 		}
 	}
 	return false
-}
-
-// filterTrailer removes from the trailer what the header may not have: a
-// recipient may merge the two (RFC 9110 §6.5). It runs between the end of the
-// body and the end of the handler, when h holds nothing else that is yet to be
-// sent.
-func filterTrailer(h http.Header, trailer http.Header) {
-	for name := range trailer {
-		if canonical := http.CanonicalHeaderKey(name); forbidden(canonical) {
-			delete(h, name)
-			delete(h, http.TrailerPrefix+name)
-		}
-	}
 }
