@@ -76,8 +76,7 @@ func (x *exchange) header() http.Header {
 	if added[0] != "" {
 		h["Authorization"] = added[:1:1]
 	}
-	if client := ClientAddr(x.in, x.proxy.trusted); client.IsValid() {
-		added[1] = client.String()
+	if added[1] = clientText(x.in, x.proxy.trusted); added[1] != "" {
 		h["X-Forwarded-For"] = added[1:]
 	}
 	h["X-Forwarded-Host"] = x.proxy.forwardedHost

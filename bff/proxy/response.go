@@ -82,11 +82,21 @@ func (x *exchange) keepPrivate(h http.Header) {
 	said := h["Cache-Control"]
 	if x.Auth == None {
 		if len(said) == 0 {
-			h["Cache-Control"] = []string{"no-store"}
+			h["Cache-Control"] = noStore
 		}
 		return
 	}
-	h.Add("Vary", "Cookie") // RFC 9110 §12.5.5: another ticket, another answer
+	// RFC 9110 §12.5.5: another ticket, another answer.
+	if vary := h["Vary"]; len(vary) > 0 {
+		h["Vary"] = append(vary[:len(vary):len(vary)], "Cookie")
+	} else {
+		h["Vary"] = varyCookie
+	}
+	if len(said) == 0 {
+		h["Cache-Control"] = noStore
+		delete(h, "Expires")
+		return
+	}
 	switch directives := parseDirectives(said); {
 	case directives["public"], directives["s-maxage"]:
 	case directives["private"], directives["no-store"]:
@@ -95,9 +105,15 @@ func (x *exchange) keepPrivate(h http.Header) {
 		h["Cache-Control"] = append(said[:len(said):len(said)], "private")
 		return
 	}
-	h["Cache-Control"] = []string{"no-store"}
+	h["Cache-Control"] = noStore
 	delete(h, "Expires")
 }
+
+// Values that many answers share: nobody alters them.
+var (
+	noStore    = []string{"no-store"}
+	varyCookie = []string{"Cookie"}
+)
 
 // parseDirectives returns the names in Cache-Control (RFC 9111 §5.2). One that
 // is qualified with field names, as in private="x", covers only those fields

@@ -72,22 +72,29 @@ func (m *Manager) Create(ctx context.Context, s Session) (Ticket, error) {
 //
 // What its slices hold is shared with other callers, and not to be altered.
 func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
-	r, err := m.store.Get(ctx, t.ID())
+	id, ring := t.ID(), m.ring.keys.Load()
+	s, have := m.known.get(id, ring)
+	r, err := m.getUnless(ctx, id, have)
 	if err != nil {
 		return Session{}, fmt.Errorf("session: load: %w", err)
 	}
-	ring := m.ring.keys.Load()
-	s, ok := m.known.get(&r, ring)
-	if !ok {
+	if have == 0 || r.Version != have {
 		if s, err = m.open(t, &r); err != nil {
 			return Session{}, err
 		}
-		m.known.put(&r, ring, s)
+		m.known.put(id, ring, r.Version, s)
 	}
 	if err := m.alive(&s); err != nil {
 		return Session{}, err
 	}
 	return s, nil
+}
+
+func (m *Manager) getUnless(ctx context.Context, id ID, have Version) (Record, error) {
+	if store, ok := m.store.(Sparing); ok && have != 0 {
+		return store.GetUnless(ctx, id, have)
+	}
+	return m.store.Get(ctx, id)
 }
 
 // Holds reports whether the store has a record of t, readable or not.

@@ -32,33 +32,31 @@ const (
 
 func newOpened(now func() time.Time) *opened { return &opened{now: now, young: map[ID]open{}} }
 
-// get returns the session that r holds, if it was opened before. Whoever gets it
-// must not alter what it points to.
-func (o *opened) get(r *Record, ring *[]ringKey) (Session, bool) {
+// get returns the session of id as it was opened last, by that ring, and the
+// version it had then; 0 when there is none. Whoever gets it must not alter what
+// it points to.
+func (o *opened) get(id ID, ring *[]ringKey) (Session, Version) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.turn()
-	found, young := o.young[r.ID]
+	found, young := o.young[id]
 	if !young {
 		var old bool
-		if found, old = o.old[r.ID]; !old {
-			return Session{}, false
+		if found, old = o.old[id]; old {
+			o.young[id] = found
 		}
 	}
-	if found.version != r.Version || found.ring != ring {
-		return Session{}, false
+	if found.ring != ring {
+		return Session{}, 0
 	}
-	if !young {
-		o.young[r.ID] = found
-	}
-	return found.session, true
+	return found.session, found.version
 }
 
-func (o *opened) put(r *Record, ring *[]ringKey, s Session) {
+func (o *opened) put(id ID, ring *[]ringKey, version Version, s Session) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.turn()
-	o.young[r.ID] = open{r.Version, ring, s}
+	o.young[id] = open{version, ring, s}
 }
 
 func (o *opened) forget(id ID) {
