@@ -52,27 +52,49 @@ func (a Access) record(r *http.Request, status int, bytes int64, took time.Durat
 		route = "none"
 	}
 	if a.Metrics != nil {
-		a.Metrics.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+		a.Metrics.requests.WithLabelValues(route, digits(status)).Inc()
 		a.Metrics.duration.WithLabelValues(route).Observe(took.Seconds())
 	}
 	if !a.Log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
-	attrs := []slog.Attr{
+	attrs := [9]slog.Attr{
 		slog.String("method", r.Method), slog.String("route", route), slog.String("path", r.URL.Path),
 		slog.Int("status", status), slog.Int64("bytes", bytes), slog.Int64("micros", took.Microseconds()),
 		slog.String("client", host(r.RemoteAddr)),
 	}
+	n := 7
 	if a.Session != nil {
 		if id := a.Session(r); id != "" {
-			attrs = append(attrs, slog.String("session", id))
+			attrs[n] = slog.String("session", id)
+			n++
 		}
 	}
 	if aborted {
-		attrs = append(attrs, slog.Bool("aborted", true))
+		attrs[n] = slog.Bool("aborted", true)
+		n++
 	}
-	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
+	line.AddAttrs(attrs[:n]...)
+	_ = a.Log.Handler().Handle(context.Background(), line) // a log that fails has nobody to tell
 }
+
+// digits is the status as text, without making it anew each time.
+func digits(status int) string {
+	if status < 100 || status >= 600 {
+		return strconv.Itoa(status)
+	}
+	return statuses[3*(status-100):][:3]
+}
+
+// statuses are 100 to 599, one after the other.
+var statuses = func() string {
+	var b []byte
+	for status := 100; status < 600; status++ {
+		b = strconv.AppendInt(b, int64(status), 10)
+	}
+	return string(b)
+}()
 
 func host(addr string) string {
 	if h, _, err := net.SplitHostPort(addr); err == nil {

@@ -36,6 +36,7 @@ var errCut = errors.New("proxy: the session ended, or the server stops")
 // them too, with or without a session (see Drain).
 func (x *exchange) bind(res *http.Response) {
 	kind := mediaType(res.Header)
+	x.flows = res.ContentLength < 0 || res.ContentLength > wholeInOne || kind == "text/event-stream"
 	switch {
 	case res.StatusCode == http.StatusSwitchingProtocols:
 		upstream := res.Body
@@ -108,8 +109,8 @@ func (t *ties) release() {
 }
 
 // cuttable replaces the body of an answer with one that can be cut. It then
-// ends with as: io.EOF is an end, context.Canceled a breach that ReverseProxy
-// does not log.
+// ends with as: io.EOF is an end, context.Canceled a breach that is
+// not logged.
 func (x *exchange) cuttable(res *http.Response, as error) (cut func()) {
 	body := &cutBody{ReadCloser: res.Body, as: as}
 	res.Body = body

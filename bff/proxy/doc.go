@@ -11,5 +11,5 @@
 // It never checks for CSRF (bff/guard), never finds a session (its TokenSource
 // does), never logs a token, a query or a body.
 //
-//	mux -> route -> method -> path -> token -> httputil.ReverseProxy -> upstream
+//	mux -> route -> method -> path -> token -> exchange -> upstream
 package proxy

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,24 +15,24 @@ import (
 )
 
 // exchange is one request on its way to the upstream and its answer on the way
-// back. It is the hooks of its own httputil.ReverseProxy, so that what belongs
-// to one request is passed by no side channel.
+// back.
 type exchange struct {
 	*route
-	w       http.ResponseWriter
-	in      *http.Request
-	path    string // the upstream's, decoded
-	grant   Grant
-	proof   secret.String // of the grant's key, as last sent
-	socket  bool          // the client opens a WebSocket
-	ctx     context.Context
-	cancel  context.CancelCauseFunc
-	wait    patience
-	body    *clientBody    // nil when the request has none
-	answer  *http.Response // once it began
-	ties    ties
-	conn    *switchedConn // nil unless socket
-	streams httputil.ReverseProxy
+	w      http.ResponseWriter
+	in     *http.Request
+	path   string // the upstream's, decoded
+	grant  Grant
+	proof  secret.String // of the grant's key, as last sent
+	socket bool          // the client opens a WebSocket
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wait   patience
+	hints  informational
+	body   *clientBody    // nil when the request has none
+	answer *http.Response // once it began
+	flows  bool           // the answer is passed on as it comes
+	ties   ties
+	conn   *switchedConn // nil unless socket
 }
 
 // serve decides about a request and forwards it. Errors it returns come before
@@ -95,56 +94,43 @@ func (t *route) findGrant(w http.ResponseWriter, r *http.Request) (Grant, error)
 	return grant, nil
 }
 
+// forward sends the request on, and its answer back.
 func (x *exchange) forward() {
 	// Cancelled when the client is gone, when the upstream is silent for too
 	// long, and when all is done.
 	x.ctx, x.cancel = context.WithCancelCause(x.in.Context())
 	defer x.cancel(nil)
 	defer x.ties.release()
-	x.wait.limit, x.wait.giveUp = x.Timeout, func() { x.cancel(errSilent) }
-
+	x.wait.limit, x.wait.giveUp = x.Timeout, x.silence
+	x.hints.w, x.hints.in = x.w, x.in
+	if x.socket {
+		x.upgrade()
+		return
+	}
 	if x.in.ContentLength != 0 {
 		// The answer may begin before the body ends. HTTP/2 always can; a
 		// writer that cannot at all serves what does not need it.
 		_ = http.NewResponseController(x.w).EnableFullDuplex()
 	}
-	x.streams = httputil.ReverseProxy{
-		Rewrite:        x.rewrite,
-		Transport:      x,
-		ModifyResponse: x.receive,
-		ErrorHandler:   x.fail,
-		FlushInterval:  -1, // at once: a stream is only one if it moves
-		BufferPool:     &x.proxy.buffers,
-		ErrorLog:       x.proxy.streamLog,
+	out := x.request()
+	if x.body != nil {
+		defer x.body.end()
 	}
-	w := x.w
-	if x.socket {
-		x.conn = &switchedConn{ResponseWriter: w}
-		w = x.conn
+	res, err := x.roundTrip(out)
+	if err != nil {
+		x.fail(x.w, x.in, err)
+		return
 	}
-	x.streams.ServeHTTP(w, x.in)
-	if x.answer != nil && len(x.answer.Trailer) > 0 {
-		filterTrailer(x.w.Header(), x.answer.Trailer)
-	}
+	x.reply(res)
 }
 
-// RoundTrip sends the request and waits for the head of the answer.
-func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
-	hints := &informational{w: x.w, in: x.in}
-	// x.ctx has no trace of ReverseProxy's, which would wipe our headers from
-	// the answer when the upstream sends an informational one.
-	out = out.WithContext(hints.trace(x.ctx))
-	if out.Body != nil {
-		body := out.Body
-		if x.proxy.maxBody > 0 {
-			body = http.MaxBytesReader(x.w, body, x.proxy.maxBody)
-		}
-		x.body = &clientBody{ReadCloser: body, wait: &x.wait}
-		out.Body = x.body
-	}
+func (x *exchange) silence() { x.cancel(errSilent) }
+
+// roundTrip sends the request and waits for the head of the answer.
+func (x *exchange) roundTrip(out *http.Request) (*http.Response, error) {
 	x.wait.start()
 	res, err := x.send(out)
-	hints.stop()
+	x.hints.stop()
 	x.wait.stop()
 	if err == nil && context.Cause(x.ctx) == errSilent {
 		_ = res.Body.Close()

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -36,6 +37,20 @@ func ClientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 		}
 	}
 	return client
+}
+
+// clientText is ClientAddr as text, a part of RemoteAddr where that is it.
+func clientText(r *http.Request, trusted []netip.Prefix) string {
+	client := ClientAddr(r, trusted)
+	if !client.IsValid() {
+		return ""
+	}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && client.Is4() {
+		if peer, err := netip.ParseAddr(host); err == nil && peer == client {
+			return host
+		}
+	}
+	return client.String()
 }
 
 // parseEntry reads an address, with or without a port or brackets.

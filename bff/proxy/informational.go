@@ -16,6 +16,7 @@ type informational struct {
 	w  http.ResponseWriter
 	in *http.Request
 
+	hook httptrace.ClientTrace
 	mu   sync.Mutex
 	over bool // the final answer has begun, its headers are in other hands
 }
@@ -24,7 +25,8 @@ func (i *informational) trace(ctx context.Context) context.Context {
 	if !i.in.ProtoAtLeast(1, 1) {
 		return ctx // HTTP/1.0 knows no 1xx
 	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got1xxResponse: i.pass})
+	i.hook.Got1xxResponse = i.pass
+	return httptrace.WithClientTrace(ctx, &i.hook)
 }
 
 func (i *informational) stop() {

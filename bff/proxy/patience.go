@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"io"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -53,16 +54,24 @@ func (p *patience) resume() {
 // clientBody is the request's body as the transport reads it. It remembers
 // how reading failed, since the transport may report something else.
 type clientBody struct {
-	io.ReadCloser
+	from io.ReadCloser
 	wait *patience
 
-	mu  sync.Mutex
-	err error
+	mu   sync.Mutex
+	err  error
+	over bool
 }
 
+// Read implements io.Reader.
 func (b *clientBody) Read(into []byte) (int, error) {
+	b.mu.Lock()
+	over := b.over
+	b.mu.Unlock()
+	if over {
+		return 0, http.ErrBodyReadAfterClose
+	}
 	b.wait.pause()
-	n, err := b.ReadCloser.Read(into)
+	n, err := b.from.Read(into)
 	b.wait.resume()
 	if err != nil && err != io.EOF {
 		b.mu.Lock()
@@ -70,6 +79,22 @@ func (b *clientBody) Read(into []byte) (int, error) {
 		b.mu.Unlock()
 	}
 	return n, err
+}
+
+// Close implements io.Closer. The transport closes what it could not send; the
+// client's body is not its own to close: that would first wait for all of it
+// (RFC 9110 §10.1.1, a client that waits for 100).
+func (b *clientBody) Close() error {
+	b.end()
+	return nil
+}
+
+// end lets nobody read any more: the transport may still be about to when the
+// handler is done.
+func (b *clientBody) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
 }
 
 // failure returns the error reading the body ended with, if one.

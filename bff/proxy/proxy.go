@@ -118,6 +118,8 @@ type Proxy struct {
 	streamLog *log.Logger
 	buffers   bufferPool
 
+	forwardedHost, forwardedProto []string // of origin, as header values
+
 	// leaving ends when Drain is called.
 	leaving context.Context
 	leave   context.CancelFunc
@@ -147,6 +149,9 @@ func New(c Config) (*Proxy, error) {
 		problems = append(problems, errors.New("proxy: origin: not an http(s) origin"))
 	}
 	p.origin = origin
+	if origin != nil {
+		p.forwardedHost, p.forwardedProto = []string{origin.Host}, []string{origin.Scheme}
+	}
 	p.leaving, p.leave = context.WithCancel(context.Background())
 	seen, nonces := map[string]bool{}, map[string]*nonce{}
 	for _, r := range c.Routes {

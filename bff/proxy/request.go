@@ -2,14 +2,13 @@ package proxy
 
 import (
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"strings"
 )
 
 // strippedRequest are the headers a client may not give to an upstream.
 // X-Forwarded-*, Proxy-*, X-Ssl-* and names with an underscore go too (see
-// strippedPrefixes), and whatever Connection lists is gone already.
+// strippedPrefixes), and whatever Connection lists.
 var strippedRequest = map[string]bool{
 	// The browser's credentials for us are not the upstream's (BBA-7).
 	"Cookie": true, "Cookie2": true, "Authorization": true, "Dpop": true, "X-Csrf": true,
@@ -30,40 +29,104 @@ var strippedRequest = map[string]bool{
 
 var strippedPrefixes = []string{"X-Forwarded-", "Proxy-", "X-Ssl-", "Ssl-", "X-Auth-Request-"}
 
-// rewrite makes the upstream's request. ReverseProxy has removed hop-by-hop
-// headers from it, and has re-encoded a query that parsers read differently
-// (";", broken escapes): what it could not read is not sent, so that the
-// upstream sees no parameter that we could not have seen.
-func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
-	out := pr.Out
-	out.URL = &url.URL{Scheme: x.Upstream.Scheme, Host: x.Upstream.Host, Path: x.path, RawQuery: out.URL.RawQuery}
-	out.Host = x.Upstream.Host
-	out.Trailer = nil // a recipient may discard them (RFC 9110 §6.5.1), and anything could hide there
-	h := out.Header
-	for name := range h {
-		if strippedRequest[name] || hasStrippedPrefix(name) {
-			delete(h, name)
+// request makes the upstream's request. Its trailer is left out: a recipient may
+// discard it (RFC 9110 §6.5.1), and anything could hide there.
+func (x *exchange) request() *http.Request {
+	out := x.in.WithContext(x.hints.trace(x.ctx))
+	out.URL, out.Host, out.RequestURI = x.target(), x.Upstream.Host, ""
+	out.Header, out.Trailer = x.header(), nil
+	out.Close, out.TLS = false, nil
+	out.Body = nil // without one, the transport may send the request once more
+	if x.in.ContentLength != 0 {
+		body := x.in.Body
+		if x.proxy.maxBody > 0 {
+			body = http.MaxBytesReader(x.w, body, x.proxy.maxBody)
+		}
+		x.body = &clientBody{from: body, wait: &x.wait}
+		out.Body = x.body
+	}
+	return out
+}
+
+// header is what of the client's header goes on, and what we add. The values are
+// shared with the client's: nobody alters them.
+func (x *exchange) header() http.Header {
+	from := x.in.Header
+	h := make(http.Header, len(from)+3)
+	connection := from["Connection"]
+	for name, values := range from {
+		if !hopByHop(name) && !strippedRequest[name] && !hasStrippedPrefix(name) && !listed(connection, name) {
+			h[name] = values
 		}
 	}
-	if !x.socket {
-		// The only protocol to switch to is WebSocket: behind h2c or another
-		// tunnel, requests would pass that nobody checked.
-		delete(h, "Upgrade")
-		delete(h, "Connection")
+	if listed(from["Te"], "trailers") {
+		h["Te"] = teTrailers // an answer's trailer is passed on
 	}
+	if _, sent := h["User-Agent"]; !sent {
+		h["User-Agent"] = noUserAgent
+	}
+	added := make([]string, 2)
 	switch {
 	case x.grant.Access.Empty():
 	case x.grant.Key.Empty():
-		h["Authorization"] = []string{"Bearer " + x.grant.Access.Reveal()} // RFC 6750 §2.1
+		added[0] = "Bearer " + x.grant.Access.Reveal() // RFC 6750 §2.1
 	default:
-		h["Authorization"] = []string{"DPoP " + x.grant.Access.Reveal()} // RFC 9449 §7.1; send adds the proof
+		added[0] = "DPoP " + x.grant.Access.Reveal() // RFC 9449 §7.1; send adds the proof
 	}
-	if client := ClientAddr(pr.In, x.proxy.trusted); client.IsValid() {
-		h["X-Forwarded-For"] = []string{client.String()}
+	if added[0] != "" {
+		h["Authorization"] = added[:1:1]
 	}
-	h["X-Forwarded-Host"] = []string{x.proxy.origin.Host}
-	h["X-Forwarded-Proto"] = []string{x.proxy.origin.Scheme}
+	if added[1] = clientText(x.in, x.proxy.trusted); added[1] != "" {
+		h["X-Forwarded-For"] = added[1:]
+	}
+	h["X-Forwarded-Host"] = x.proxy.forwardedHost
+	h["X-Forwarded-Proto"] = x.proxy.forwardedProto
+	return h
 }
+
+var (
+	teTrailers  = []string{"trailers"}
+	noUserAgent = []string{""} // else the transport names itself
+)
+
+// hopByHop knows the headers that are between two peers (RFC 9110 §7.6.1), and
+// those that older peers take for such.
+func hopByHop(name string) bool {
+	switch name {
+	case "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
+}
+
+// listed reports whether a header whose value is a list of tokens has this one,
+// ignoring case.
+func listed(lines []string, token string) bool {
+	for _, line := range lines {
+		for part := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(part, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// plainQuery returns a query that every parser reads alike. What parsers differ
+// about (";", broken escapes) is not sent, so that the upstream sees no parameter
+// that we could not have seen.
+func plainQuery(query string) string {
+	for i := 0; i < len(query); i++ {
+		if c := query[i]; c == ';' || c == '%' && !(i+2 < len(query) && isHex(query[i+1]) && isHex(query[i+2])) {
+			readable, _ := url.ParseQuery(query)
+			return readable.Encode()
+		}
+	}
+	return query
+}
+
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 // hasStrippedPrefix also finds names with an underscore: CGI-like upstreams
 // read X_Forwarded_For as X-Forwarded-For.
@@ -74,25 +137,4 @@ func hasStrippedPrefix(name string) bool {
 		}
 	}
 	return strings.Contains(name, "_")
-}
-
-// isWebSocket recognises an opening handshake (RFC 6455 §4.1), which is a GET
-// without a body.
-func isWebSocket(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.ContentLength == 0 && switchesToWebSocket(r.Header)
-}
-
-// switchesToWebSocket reads the same in a request and in the answer of 101.
-func switchesToWebSocket(h http.Header) bool {
-	if !strings.EqualFold(h.Get("Upgrade"), "websocket") {
-		return false
-	}
-	for _, line := range h["Connection"] {
-		for token := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.Trim(token, " \t"), "upgrade") {
-				return true
-			}
-		}
-	}
-	return false
 }

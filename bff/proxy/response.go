@@ -58,7 +58,7 @@ func (x *exchange) receive(res *http.Response) error {
 			delete(h, name)
 		}
 	}
-	h.Del("Trailer") // ReverseProxy announces what follows
+	delete(h, "Trailer") // reply announces what follows
 	filterChallenges(h)
 	x.relocate(h, "Location")
 	x.relocate(h, "Content-Location")
@@ -71,9 +71,6 @@ func (x *exchange) receive(res *http.Response) error {
 	delete(ours, "Cache-Control") // keepPrivate decided
 	x.answer = res
 	x.bind(res)
-	if res.ContentLength >= 0 && res.ContentLength <= wholeInOne {
-		x.streams.FlushInterval = 0
-	}
 	return nil
 }
 
@@ -85,11 +82,21 @@ func (x *exchange) keepPrivate(h http.Header) {
 	said := h["Cache-Control"]
 	if x.Auth == None {
 		if len(said) == 0 {
-			h["Cache-Control"] = []string{"no-store"}
+			h["Cache-Control"] = noStore
 		}
 		return
 	}
-	h.Add("Vary", "Cookie") // RFC 9110 §12.5.5: another ticket, another answer
+	// RFC 9110 §12.5.5: another ticket, another answer.
+	if vary := h["Vary"]; len(vary) > 0 {
+		h["Vary"] = append(vary[:len(vary):len(vary)], "Cookie")
+	} else {
+		h["Vary"] = varyCookie
+	}
+	if len(said) == 0 {
+		h["Cache-Control"] = noStore
+		delete(h, "Expires")
+		return
+	}
 	switch directives := parseDirectives(said); {
 	case directives["public"], directives["s-maxage"]:
 	case directives["private"], directives["no-store"]:
@@ -98,9 +105,15 @@ func (x *exchange) keepPrivate(h http.Header) {
 		h["Cache-Control"] = append(said[:len(said):len(said)], "private")
 		return
 	}
-	h["Cache-Control"] = []string{"no-store"}
+	h["Cache-Control"] = noStore
 	delete(h, "Expires")
 }
+
+// Values that many answers share: nobody alters them.
+var (
+	noStore    = []string{"no-store"}
+	varyCookie = []string{"Cookie"}
+)
 
 // parseDirectives returns the names in Cache-Control (RFC 9111 §5.2). One that
 // is qualified with field names, as in private="x", covers only those fields
@@ -148,17 +161,4 @@ func asksPassword(rest string) bool {
 		}
 	}
 	return false
-}
-
-// filterTrailer removes from the trailer what the header may not have: a
-// recipient may merge the two (RFC 9110 §6.5). It runs between the end of the
-// body and the end of the handler, when h holds nothing else that is yet to be
-// sent.
-func filterTrailer(h http.Header, trailer http.Header) {
-	for name := range trailer {
-		if canonical := http.CanonicalHeaderKey(name); forbidden(canonical) {
-			delete(h, name)
-			delete(h, http.TrailerPrefix+name)
-		}
-	}
 }

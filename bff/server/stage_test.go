@@ -195,7 +195,13 @@ func configText(t testing.TB, origin, addr, admin, issuer string, u *upstream, e
 // environ counts for more.
 func open(t testing.TB, scheme, extra string, environ ...string) *stage {
 	t.Helper()
-	s := &stage{log: newLogBook(), upstream: newUpstream(t), issued: &issued{}, stopped: make(chan error, 1)}
+	return openBefore(t, newUpstream(t), scheme, extra, environ...)
+}
+
+// openBefore runs a stage before an upstream of the test's own.
+func openBefore(t testing.TB, u *upstream, scheme, extra string, environ ...string) *stage {
+	t.Helper()
+	s := &stage{log: newLogBook(), upstream: u, issued: &issued{}, stopped: make(chan error, 1)}
 	for range 5 { // a free port may be taken again before Run has it
 		s.addr, s.admin = freeAddress(t), freeAddress(t)
 		_, port, _ := net.SplitHostPort(s.addr)

@@ -102,15 +102,21 @@ func (g *Grant) encode() []byte {
 
 func decode(b []byte) (Session, error) {
 	var s Session
-	if err := eachField(b, s.setText, s.setNumber); err != nil {
+	if err := eachField(b, string(b), &s); err != nil {
 		return Session{}, err
 	}
 	return s, nil
 }
 
+// fields are what a message is read into.
+type fields interface {
+	setText(number protowire.Number, text string) error
+	setNumber(number protowire.Number, value uint64)
+}
+
 // eachField reads a message, passing over the fields of kinds that are not
-// used here.
-func eachField(b []byte, text func(protowire.Number, []byte) error, number func(protowire.Number, uint64)) error {
+// used here. whole is b once more: every text is a part of that one copy.
+func eachField(b []byte, whole string, into fields) error {
 	for len(b) > 0 {
 		field, kind, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -123,7 +129,8 @@ func eachField(b []byte, text func(protowire.Number, []byte) error, number func(
 			if value, n = protowire.ConsumeBytes(b); n < 0 {
 				return errEncoding
 			}
-			if err := text(field, value); err != nil {
+			end := len(whole) - len(b) + n
+			if err := into.setText(field, whole[end-len(value):end]); err != nil {
 				return err
 			}
 		case protowire.VarintType:
@@ -131,7 +138,7 @@ func eachField(b []byte, text func(protowire.Number, []byte) error, number func(
 			if value, n = protowire.ConsumeVarint(b); n < 0 {
 				return errEncoding
 			}
-			number(field, value)
+			into.setNumber(field, value)
 		default:
 			if n = protowire.ConsumeFieldValue(field, kind, b); n < 0 {
 				return errEncoding
@@ -142,37 +149,37 @@ func eachField(b []byte, text func(protowire.Number, []byte) error, number func(
 	return nil
 }
 
-func (s *Session) setText(number protowire.Number, text []byte) error {
+func (s *Session) setText(number protowire.Number, text string) error {
 	switch number {
 	case fieldIssuer:
-		s.Issuer = string(text)
+		s.Issuer = text
 	case fieldSubject:
-		s.Subject = string(text)
+		s.Subject = text
 	case fieldSID:
-		s.SID = string(text)
+		s.SID = text
 	case fieldClaims:
-		s.Claims = append([]byte(nil), text...)
+		s.Claims = []byte(text)
 	case fieldAccess:
-		s.Tokens.Access = secret.New(string(text))
+		s.Tokens.Access = secret.New(text)
 	case fieldRefresh:
-		s.Tokens.Refresh = secret.New(string(text))
+		s.Tokens.Refresh = secret.New(text)
 	case fieldID:
-		s.Tokens.ID = secret.New(string(text))
+		s.Tokens.ID = secret.New(text)
 	case fieldScope:
-		s.Tokens.Scopes = append(s.Tokens.Scopes, string(text))
+		s.Tokens.Scopes = append(s.Tokens.Scopes, text)
 	case fieldACR:
-		s.ACR = string(text)
+		s.ACR = text
 	case fieldUserAgent:
-		s.Device.UserAgent = string(text)
+		s.Device.UserAgent = text
 	case fieldAddress:
-		s.Device.Address = string(text)
+		s.Device.Address = text
 	case fieldKey:
-		s.Tokens.Key = secret.New(string(text))
+		s.Tokens.Key = secret.New(text)
 	case fieldLeaseHolder:
-		s.Lease.Holder = string(text)
+		s.Lease.Holder = text
 	case fieldGrant:
 		var g Grant
-		if err := eachField(text, g.setText, g.setNumber); err != nil {
+		if err := eachField([]byte(text), text, &g); err != nil {
 			return err
 		}
 		s.Grants = append(s.Grants, g)
@@ -180,14 +187,14 @@ func (s *Session) setText(number protowire.Number, text []byte) error {
 	return nil
 }
 
-func (g *Grant) setText(number protowire.Number, text []byte) error {
+func (g *Grant) setText(number protowire.Number, text string) error {
 	switch number {
 	case grantResource:
-		g.Resource = string(text)
+		g.Resource = text
 	case grantScope:
-		g.Scopes = append(g.Scopes, string(text))
+		g.Scopes = append(g.Scopes, text)
 	case grantAccess:
-		g.Access = secret.New(string(text))
+		g.Access = secret.New(text)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ type Manager struct {
 	lives Lifetimes
 	ended func(ID)
 	now   func() time.Time
+	known *opened
 }
 
 // Config is what a Manager needs besides its store.
@@ -43,7 +44,7 @@ func New(store Store, c Config) (*Manager, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Manager{store: store, ring: c.Keys, lives: c.Lifetimes, ended: c.Ended, now: c.Now}, nil
+	return &Manager{store: store, ring: c.Keys, lives: c.Lifetimes, ended: c.Ended, now: c.Now, known: newOpened(c.Now)}, nil
 }
 
 // Lifetimes returns the bounds the sessions live under.
@@ -68,9 +69,32 @@ func (m *Manager) Create(ctx context.Context, s Session) (Ticket, error) {
 
 // Load returns the session of t. ErrNotFound for the unknown, the expired and
 // the unreadable alike; any other error means the store failed.
+//
+// What its slices hold is shared with other callers, and not to be altered.
 func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
-	s, _, err := m.load(ctx, t)
-	return s, err
+	id, ring := t.ID(), m.ring.keys.Load()
+	s, have := m.known.get(id, ring)
+	r, err := m.getUnless(ctx, id, have)
+	if err != nil {
+		return Session{}, fmt.Errorf("session: load: %w", err)
+	}
+	if have == 0 || r.Version != have {
+		if s, err = m.open(t, &r); err != nil {
+			return Session{}, err
+		}
+		m.known.put(id, ring, r.Version, s)
+	}
+	if err := m.alive(&s); err != nil {
+		return Session{}, err
+	}
+	return s, nil
+}
+
+func (m *Manager) getUnless(ctx context.Context, id ID, have Version) (Record, error) {
+	if store, ok := m.store.(Sparing); ok && have != 0 {
+		return store.GetUnless(ctx, id, have)
+	}
+	return m.store.Get(ctx, id)
 }
 
 // Holds reports whether the store has a record of t, readable or not.
@@ -202,28 +226,46 @@ func (m *Manager) end(ctx context.Context, id ID) error {
 	if err := m.store.Delete(ctx, id); err != nil {
 		return fmt.Errorf("session: delete: %w", err)
 	}
+	m.known.forget(id)
 	m.ended(id)
 	return nil
 }
 
+// load returns a session of the caller's own, and the version of its record.
 func (m *Manager) load(ctx context.Context, t Ticket) (Session, Version, error) {
 	r, err := m.store.Get(ctx, t.ID())
 	if err != nil {
 		return Session{}, 0, fmt.Errorf("session: load: %w", err)
 	}
+	s, err := m.open(t, &r)
+	if err != nil {
+		return Session{}, 0, err
+	}
+	if err := m.alive(&s); err != nil {
+		return Session{}, 0, err
+	}
+	return s, r.Version, nil
+}
+
+func (m *Manager) open(t Ticket, r *Record) (Session, error) {
 	plain, err := m.ring.open(t, r.Data)
 	if err != nil {
-		return Session{}, 0, fmt.Errorf("session: load: %w", err)
+		return Session{}, fmt.Errorf("session: load: %w", err)
 	}
 	s, err := decode(plain)
 	if err != nil {
-		return Session{}, 0, fmt.Errorf("session: load: %w: %w", ErrNotFound, err)
+		return Session{}, fmt.Errorf("session: load: %w: %w", ErrNotFound, err)
 	}
-	// The sealed times decide, not the store's: it may be late, or lie.
-	if !m.now().Before(m.lives.Expires(&s)) {
-		return Session{}, 0, fmt.Errorf("session: load: expired: %w", ErrNotFound)
+	return s, nil
+}
+
+// alive returns ErrNotFound when s has expired. The sealed times decide, not the
+// store's: it may be late, or lie.
+func (m *Manager) alive(s *Session) error {
+	if !m.now().Before(m.lives.Expires(s)) {
+		return fmt.Errorf("session: load: expired: %w", ErrNotFound)
 	}
-	return s, r.Version, nil
+	return nil
 }
 
 func (m *Manager) record(t Ticket, s *Session, version Version) (Record, error) {

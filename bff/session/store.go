@@ -60,6 +60,13 @@ type Store interface {
 	Delete(ctx context.Context, id ID) error
 }
 
+// Sparing is a Store that spares the copy of what its caller has already.
+type Sparing interface {
+	// GetUnless is Get, but for a record that is still at version have: then Data
+	// and Keys are nil.
+	GetUnless(ctx context.Context, id ID, have Version) (Record, error)
+}
+
 // Finder is a Store with an index. Every store that runs on a server has one.
 type Finder interface {
 	// Find returns the records under key that have not expired, in no

@@ -63,6 +63,10 @@ type ID [sha256.Size]byte
 
 // Fingerprint names the session in logs and to its owner: the first 8 hex
 // digits of the ID.
-func (id ID) Fingerprint() string { return hex.EncodeToString(id[:4]) }
+func (id ID) Fingerprint() string {
+	var text [8]byte
+	hex.Encode(text[:], id[:4])
+	return string(text[:])
+}
 
 func (id ID) String() string { return id.Fingerprint() }

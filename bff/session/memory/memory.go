@@ -52,9 +52,10 @@ type entry struct {
 }
 
 var (
-	_ session.Store  = (*Store)(nil)
-	_ session.Finder = (*Store)(nil)
-	_ session.Runner = (*Store)(nil)
+	_ session.Store   = (*Store)(nil)
+	_ session.Sparing = (*Store)(nil)
+	_ session.Finder  = (*Store)(nil)
+	_ session.Runner  = (*Store)(nil)
 )
 
 // New returns an empty store.
@@ -99,6 +100,11 @@ func (s *Store) Create(ctx context.Context, r session.Record) (session.Version, 
 
 // Get implements session.Store.
 func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) {
+	return s.GetUnless(ctx, id, 0)
+}
+
+// GetUnless implements session.Sparing.
+func (s *Store) GetUnless(ctx context.Context, id session.ID, have session.Version) (session.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -109,7 +115,12 @@ func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) 
 		return session.Record{}, session.ErrNotFound
 	}
 	s.byUse.MoveToFront(element)
-	return clone(element.Value.(*entry).record), nil
+	r := element.Value.(*entry).record
+	if r.Version == have {
+		r.Data, r.Keys = nil, nil
+		return r, nil
+	}
+	return clone(r), nil
 }
 
 // Update implements session.Store.

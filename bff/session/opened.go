@@ -1,0 +1,79 @@
+package session
+
+import (
+	"sync"
+	"time"
+)
+
+// opened remembers sessions that were opened a moment ago, so that a page that
+// makes many calls costs one decryption. It answers for nothing: the store is
+// asked every time whether there is a session and at which version, and only
+// what it still says is remembered. What nobody asks for is forgotten within a
+// minute: plain tokens do not lie about for longer than they are in use.
+type opened struct {
+	now func() time.Time
+
+	mu         sync.Mutex
+	young, old map[ID]open // of two turns, at most openedMost each
+	turned     time.Time
+}
+
+// open is a session as it was found in the record of a version, by a ring.
+type open struct {
+	version Version
+	ring    *[]ringKey
+	session Session
+}
+
+const (
+	openedMost = 4096
+	openedTurn = 30 * time.Second
+)
+
+func newOpened(now func() time.Time) *opened { return &opened{now: now, young: map[ID]open{}} }
+
+// get returns the session of id as it was opened last, by that ring, and the
+// version it had then; 0 when there is none. Whoever gets it must not alter what
+// it points to.
+func (o *opened) get(id ID, ring *[]ringKey) (Session, Version) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.turn()
+	found, young := o.young[id]
+	if !young {
+		var old bool
+		if found, old = o.old[id]; old {
+			o.young[id] = found
+		}
+	}
+	if found.ring != ring {
+		return Session{}, 0
+	}
+	return found.session, found.version
+}
+
+func (o *opened) put(id ID, ring *[]ringKey, version Version, s Session) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.turn()
+	o.young[id] = open{version, ring, s}
+}
+
+func (o *opened) forget(id ID) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.young, id)
+	delete(o.old, id)
+}
+
+// turn drops what was not asked for in the turn before, when this one is over.
+func (o *opened) turn() {
+	now := o.now()
+	passed := now.Sub(o.turned)
+	switch {
+	case passed >= 2*openedTurn || passed < 0:
+		o.young, o.old, o.turned = map[ID]open{}, nil, now
+	case passed >= openedTurn || len(o.young) >= openedMost:
+		o.young, o.old, o.turned = make(map[ID]open, len(o.young)/2), o.young, now
+	}
+}
