@@ -13,7 +13,10 @@ import (
 	"cloakroom/shared/lab"
 )
 
-// With a defence taken away, the cell that rests on it breaks, and no other: so
+// flips are the attacks that the defences of a BFF keep out.
+var flips = []string{"A1", "A3", "X1", "X2", "X3", "X8", "fixation"}
+
+// With a defence taken away, the cells that rest on it break, and no others: so
 // a verdict follows what happens, and each defence is seen at its work. What is
 // taken away is taken between the browser and an unchanged Cloakroom, or at the
 // provider. That all of them hold with nothing taken away, TestTheLabsVerdicts
@@ -21,57 +24,81 @@ import (
 func TestADefenceTakenAwayFlipsItsCell(parent *testing.T) {
 	v := newVictim(parent) // one browser for all: cookies know no port, but each cell begins with an empty origin
 	for _, row := range []struct {
-		name string
-		cfg  strategy.Config
-		want map[string]lab.Verdict
+		name   string
+		cfg    strategy.Config
+		broken []string // the others hold
 	}{
-		{"HttpOnly, and with it the prefix that insists on it", strategy.Config{Between: readable()},
-			map[string]lab.Verdict{"A1": lab.Broken, "A3": lab.Held, "X1": lab.Held}},
-		{"the client's secret", strategy.Config{InsecurePublicBFF: true},
-			map[string]lab.Verdict{"A1": lab.Held, "A3": lab.Broken, "X1": lab.Held}},
-		{"SameSite alone", strategy.Config{Between: crossSite()},
-			map[string]lab.Verdict{"A1": lab.Held, "A3": lab.Held, "X1": lab.Held}},
-		{"the checks of header and origin alone", strategy.Config{Between: unguarded()},
-			map[string]lab.Verdict{"A1": lab.Held, "A3": lab.Held, "X1": lab.Held}},
-		{"all three layers against forgery", strategy.Config{Between: both(crossSite(), unguarded())},
-			map[string]lab.Verdict{"A1": lab.Held, "A3": lab.Held, "X1": lab.Broken}},
+		{"nothing", strategy.Config{}, nil},
+		{"HttpOnly alone", strategy.Config{Between: readable()}, []string{"A1"}},
+		{"the prefix of the cookies' names", strategy.Config{Between: renamed("cloakroom")}, []string{"X3", "fixation"}},
+		{"the policy on scripts", strategy.Config{Between: lawless()}, []string{"X8"}},
+		{"the client's secret", strategy.Config{InsecurePublicBFF: true}, []string{"A3"}},
+		{"SameSite alone", strategy.Config{Between: crossSite()}, nil},
+		{"the checks of header and origin alone", strategy.Config{Between: unguarded()}, []string{"X2"}},
+		{"SameSite and the checks of header and origin", strategy.Config{Between: both(crossSite(), unguarded())}, []string{"X1", "X2"}},
 	} {
 		parent.Run(row.name, func(t *testing.T) {
 			row.cfg.Strategies = pick(t, lab.FindStrategy, "bff-memory")
 			w := openLab(t, row.cfg)
-			made, err := attack.Run(t.Context(), w, v, pick(t, lab.FindAttack, "A1", "A3", "X1"))
+			made, err := attack.Run(t.Context(), w, v, pick(t, lab.FindAttack, flips...))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := map[string]lab.Verdict{}
+			got, want := map[string]lab.Verdict{}, map[string]lab.Verdict{}
+			for _, id := range flips {
+				want[id] = lab.Held
+			}
+			for _, id := range row.broken {
+				want[id] = lab.Broken
+			}
 			for _, c := range made.Cells {
 				got[c.Attack] = c.Verdict
 			}
-			if !maps.Equal(row.want, got) {
+			if !maps.Equal(want, got) {
 				evidence, _ := json.MarshalIndent(made, "", "  ")
-				t.Errorf("got %v, want %v\n%s", got, row.want, evidence)
+				t.Errorf("got %v, want %v\n%s", got, want, evidence)
 			}
 		})
 	}
 }
 
-// readable takes HttpOnly from the session cookie. Under its own name Chromium
-// would refuse it then, so it gets another on the way.
-func readable() strategy.Between {
-	const plain = "cloakroom"
+// renamed gives Cloakroom's cookies names that begin with another word on the
+// way: a prefix is a promise that the browser enforces, and that a name without
+// it does not make.
+func renamed(word string) strategy.Between {
 	return strategy.Between{
 		Request: func(r *http.Request) {
-			if cookies := r.Header.Get("Cookie"); cookies != "" {
-				r.Header.Set("Cookie", strings.ReplaceAll(cookies, plain+"=", shared.CookieName+"="))
+			var pairs []string
+			for pair := range strings.SplitSeq(r.Header.Get("Cookie"), "; ") {
+				if rest, ok := strings.CutPrefix(pair, word); ok {
+					pair = shared.CookieName + rest
+				}
+				pairs = append(pairs, pair)
+			}
+			if r.Header.Get("Cookie") != "" {
+				r.Header.Set("Cookie", strings.Join(pairs, "; "))
 			}
 		},
 		Response: cookieLines(func(line string) string {
-			if !strings.HasPrefix(line, shared.CookieName+"=") {
-				return line
+			if rest, ok := strings.CutPrefix(line, shared.CookieName); ok {
+				return word + rest
 			}
-			return strings.Replace(strings.Replace(line, shared.CookieName+"=", plain+"=", 1), "; HttpOnly", "", 1)
+			return line
 		}),
 	}
+}
+
+// readable takes HttpOnly from the session cookie. Under its own name Chromium
+// would refuse it then, so it gets one that promises all the rest.
+func readable() strategy.Between {
+	return both(renamed("__Host-cloakroom"), strategy.Between{Response: cookieLines(func(line string) string {
+		return strings.Replace(line, "; HttpOnly", "", 1)
+	})})
+}
+
+// lawless takes the policy on what a page may load away.
+func lawless() strategy.Between {
+	return strategy.Between{Response: func(h http.Header) { h.Del("Content-Security-Policy") }}
 }
 
 // crossSite lets the session cookie go along with what other sites send.
@@ -115,11 +142,25 @@ func unguarded() strategy.Between {
 	}
 }
 
+// both alters by a, and then by b.
 func both(a, b strategy.Between) strategy.Between {
-	return strategy.Between{Answer: b.Answer, Request: b.Request, Response: func(h http.Header) {
-		a.Response(h)
-		b.Response(h)
-	}}
+	return strategy.Between{
+		Answer: b.Answer,
+		Request: func(r *http.Request) {
+			for _, one := range []strategy.Between{a, b} {
+				if one.Request != nil {
+					one.Request(r)
+				}
+			}
+		},
+		Response: func(h http.Header) {
+			for _, one := range []strategy.Between{a, b} {
+				if one.Response != nil {
+					one.Response(h)
+				}
+			}
+		},
+	}
 }
 
 // cookieLines edits each Set-Cookie.

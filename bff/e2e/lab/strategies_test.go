@@ -1,7 +1,10 @@
 package lab_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -139,7 +142,7 @@ func TestEveryApplicationSignsInCallsRenewsAndSignsOut(t *testing.T) {
 // which grants the issuer's clock some seconds, nobody is signed in.
 func TestTheImplicitGrantEndsWithItsToken(t *testing.T) {
 	w := openLab(t, strategy.Config{AccessTokenLifetime: brief, Strategies: pick(t, lab.FindStrategy, "implicit")})
-	p := person{t, w, newVictim(t, w)}
+	p := person{t, w, newVictim(t)}
 	p.open(w.Strategies()[0])
 	p.signIn()
 	stage.Until(t, stage.Patience, "the token to end", func() bool {
@@ -156,7 +159,7 @@ func TestTheImplicitGrantEndsWithItsToken(t *testing.T) {
 // memory is gone: the page learns it by its next call.
 func TestAServiceWorkerThatIsStoppedForgetsItsTokens(t *testing.T) {
 	w := openLab(t, strategy.Config{Strategies: pick(t, lab.FindStrategy, "service-worker")})
-	v := newVictim(t, w)
+	v := inspected{(&stage.Stage{Origin: w.Issuer()}).Browser(t).NewTab(t)}
 	p := person{t, w, v}
 	p.open(w.Strategies()[0])
 	p.signIn()
@@ -178,7 +181,7 @@ func TestAServiceWorkerThatIsStoppedForgetsItsTokens(t *testing.T) {
 func TestNoStoreHasATokenThatIsKeptInMemory(t *testing.T) {
 	w := openLab(t, strategy.Config{Strategies: pick(t, lab.FindStrategy,
 		"js-closure", "wasm-memory", "web-worker", "service-worker", "token-mediating", "indexeddb")})
-	v := newVictim(t, w)
+	v := newVictim(t)
 	for _, s := range w.Strategies() {
 		p := person{t, w, v}
 		p.open(s)
@@ -213,7 +216,7 @@ func TestNoStoreHasATokenThatIsKeptInMemory(t *testing.T) {
 // reads, and none gets more of it than its use (BBA-62, BBA-64).
 func TestNoScriptReadsTheKeyThatTokensAreBoundTo(t *testing.T) {
 	w := openLab(t, strategy.Config{Strategies: pick(t, lab.FindStrategy, "dpop")})
-	v := newVictim(t, w)
+	v := newVictim(t)
 	p := person{t, w, v}
 	p.open(w.Strategies()[0])
 	p.signIn()
@@ -241,3 +244,18 @@ func TestNoScriptReadsTheKeyThatTokensAreBoundTo(t *testing.T) {
 		}
 	}
 }
+
+// inspected is a browser whose service workers can be stopped.
+type inspected struct{ tab *stage.Tab }
+
+func (i inspected) Go(_ context.Context, address string) error { return i.tab.TryGo(address) }
+
+func (i inspected) Run(_ context.Context, expression string, out any) error {
+	return i.tab.TryEval(expression, out)
+}
+
+func (i inspected) Cookies(context.Context, string) ([]*http.Cookie, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (i inspected) Forget(context.Context, string) error { return nil } // it is new

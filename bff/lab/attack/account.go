@@ -72,10 +72,7 @@ func (a *attacker) newAccount(s lab.Strategy) (in *account, start string) {
 	}
 	verifier, challenge := proof()
 	in.verifier = verifier
-	return in, a.world.Issuer() + "/authorize?" + url.Values{
-		"response_type": {"code"}, "client_id": {a.world.ClientID(s.ID)}, "redirect_uri": {a.world.RedirectURI(s)}, "scope": {a.world.Scope()},
-		"state": {verifier[:8]}, "code_challenge_method": {"S256"}, "code_challenge": {challenge},
-	}.Encode()
+	return in, a.world.Issuer() + "/authorize?" + a.question(s, verifier[:8], challenge).Encode()
 }
 
 // signIn signs a user in at an application.

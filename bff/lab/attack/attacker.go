@@ -107,7 +107,7 @@ func (a *attacker) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		a.mu.Lock()
-		a.referers[r.URL.Path] += r.Referer() + "\n"
+		a.referers[r.URL.Path] += "asked for by " + r.Referer() + "\n"
 		a.mu.Unlock()
 		w.Header().Set("Content-Type", found.kind+"; charset=utf-8")
 		_, _ = io.WriteString(w, found.text)

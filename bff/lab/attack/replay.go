@@ -54,10 +54,10 @@ func (m *mission) replay(ctx context.Context) error {
 	return nil
 }
 
-// outlived is "logout": copies are taken before the victim signs out, from the
-// page and from the jar, and used after it.
+// outlived is "logout": copies are taken before the victim signs out, by all
+// that A1 and X5 do, and from the jar, and used after it.
 func (m *mission) outlived(ctx context.Context) error {
-	got, err := m.inject(ctx, "listening", map[string]string{})
+	got, err := m.inject(ctx, "copying", map[string]string{})
 	if err != nil {
 		return err
 	}
@@ -70,10 +70,7 @@ func (m *mission) outlived(ctx context.Context) error {
 	}
 	m.tell(got)
 	pieces := sift(got.Places)
-	if len(pieces) == 0 {
-		m.evidence.Missing = "there was nothing to copy before the sign-out"
-		return nil
-	}
+	m.step("the attacker has %d copies of what it found", len(pieces))
 	if got.By == "navigation" { // the payload left the page with what it had
 		if _, err := enter(ctx, m.browser, m.world, m.target); err != nil {
 			return err

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 
 	"cloakroom/bff/lab/report"
@@ -18,6 +19,7 @@ type mission struct {
 	evidence lab.Evidence
 	early    <-chan message // of a payload that is there before the victim is
 	library  string         // where the attacker serves that payload
+	item     string         // what it orders
 }
 
 // plan is how an attack is made.
@@ -48,7 +50,7 @@ var plans = map[string]plan{
 	"fixation":  {run: (*mission).fixation},
 	"tampering": {run: (*mission).tampering},
 	"dump":      {run: (*mission).dump},
-	"logout":    {run: (*mission).outlived},
+	"logout":    {before: dependency("poison"), run: (*mission).outlived},
 }
 
 // dependency has the application load a payload of that name first of all, as
@@ -68,7 +70,8 @@ func thirdParty(payload string) func(*mission) func() {
 	return func(m *mission) func() {
 		var collector string
 		collector, m.early = m.attacker.expect()
-		m.library = m.attacker.publish("text/javascript", script(payload, map[string]string{"collector": collector}))
+		m.item = gift + " " + rand.Text()
+		m.library = m.attacker.publish("text/javascript", script(payload, map[string]string{"collector": collector, "item": m.item}))
 		m.step("the application's markup asked for a script of %s", m.attacker.origin)
 		return m.world.Infect(m.target.ID, strategy.Infection{Markup: `<script src="` + m.attacker.origin + m.library + `"></script>`})
 	}

@@ -108,26 +108,33 @@ func (m *mission) memory(ctx context.Context) error {
 }
 
 // leak is X8: a script of another site, which the page's markup asks for, reads
-// what the page's address, its history and its timings have kept.
+// what the page's address, its history and its timings have kept, and then uses
+// the page. This is the way in that a policy on scripts closes (BBA-15).
 func (m *mission) leak(ctx context.Context) error {
-	places, reports := map[string]string{}, 0
-	for more := true; more; {
-		select {
-		case got := <-m.early:
-			for place, text := range got.Places {
-				places[place] += text + "\n"
-			}
-			reports++
-		default: // the payload reports before the page goes on: all there is has arrived
-			more = false
-		}
-	}
-	places["Referer"] = m.attacker.referer(m.library)
-	if err := m.browser.Run(ctx, `(() => { if (!document.querySelector("script[src^='`+m.attacker.origin+`']")) throw "gone"; })()`, nil); err != nil {
+	asked := "document.querySelector(\"script[src^='" + m.attacker.origin + "']\") ? \"yes\" : \"\""
+	if _, err := until(ctx, m.browser, asked); err != nil {
 		return fmt.Errorf("attack: find the script in the page: %w", err)
 	}
 	m.evidence.Finished = true
-	m.step("the page ran the script %d times: a policy that names whose scripts may run stops it", reports)
+	if m.attacker.referer(m.library) == "" {
+		m.step("the page's policy kept the browser from asking for the script")
+		return nil
+	}
+	places := map[string]string{"Referer": m.attacker.referer(m.library)}
+	for more := true; more; {
+		got, err := await(ctx, m.early)
+		if err != nil {
+			return err
+		}
+		for place, text := range got.Places {
+			places[place] += text + "\n"
+		}
+		more = got.More
+	}
+	m.step("the page ran the script: nothing says whose scripts may run")
 	m.tell(message{Places: places})
-	return m.spend(ctx, sift(places))
+	if err := m.spend(ctx, sift(places)); err != nil {
+		return err
+	}
+	return m.lookFor(ctx, m.item)
 }

@@ -29,7 +29,7 @@ func (m *mission) tossing(ctx context.Context) error {
 func (m *mission) toss(ctx context.Context, cookies, flood string, use func() error) error {
 	parameters := func(age, flood string) map[string]string {
 		return map[string]string{
-			"cookies": cookies, "domain": "lab.localhost", "paths": `["/", "/api", "/api/orders", "/bff"]`, "age": age, "flood": flood,
+			"cookies": cookies, "domain": "lab.localhost", "paths": `["/"]`, "age": age, "flood": flood,
 		}
 	}
 	got, err := m.lure(ctx, m.attacker.sibling, "tossing", parameters("3600", flood))

@@ -15,7 +15,7 @@ await within(10000, loaded);
 places.frame = addressOf(frame.contentWindow);
 frame.remove();
 
-if (!places.frame.includes("code=")) {
+if (!/code=|access_token=/.test(places.frame)) {
   const other = open(authorize);
   const back = async () => {
     while (other && !other.closed && !addressOf(other).startsWith(redirect)) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -25,5 +25,5 @@ Date.now = now;
 clearInterval(timer);
 await ticking;
 const places = await look();
-places.renewed = String(passed.answers !== answers && /refresh_token/.test(passed.answers));
+places.renewed = String(passed.answers !== answers && /"access_token"/.test(passed.answers));
 await report(places, before && after ? "" : "the application made no call");

@@ -2,8 +2,9 @@
 // libraries below it and the workers it starts call by name.
 const seen = {}, held = [];
 const note = (place, text) => { seen[place] = text + "\n" + (seen[place] ?? "").slice(0, 100000); };
-const {wrap} = tap(window, note, (request) => globalThis.stolen.hold && held.push(request));
-globalThis.stolen = {seen, held, hold: false, call: callOnce, report};
+const {wrap} = tap(window, note, (request) => stolen.hold && held.push(request));
+const stolen = {seen, held, hold: false, call: callOnce};
+Object.defineProperty(globalThis, "stolen", {value: stolen}); // and not among what is listed
 
 for (const [owner, names, place] of [
   [JSON, ["parse", "stringify"], "JSON"],
@@ -22,9 +23,9 @@ for (const [owner, names, place] of [
 ]) for (const name of names) wrap(owner, name, place);
 
 const then = Promise.prototype.then;
-const {listen} = {listen: (value) => { if (typeof value === "string" && /eyJ/.test(value)) note("Promise", value); }};
+const overhear = (value) => { if (typeof value === "string" && /eyJ/.test(value)) note("Promise", value); };
 Promise.prototype.then = function (kept, broken) {
-  return then.call(this, typeof kept === "function" ? (value) => { listen(value); return kept(value); } : kept, broken);
+  return then.call(this, typeof kept === "function" ? (value) => { overhear(value); return kept(value); } : kept, broken);
 };
 
 // A worker has a realm of its own: so it gets this script before its own.

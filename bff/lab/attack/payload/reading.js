@@ -42,3 +42,14 @@ const callOnce = async () => {
   document.querySelector("#again").click();
   return await within(10000, made) === true;
 };
+
+// Places an order by the application's own controls, and waits until it is shown.
+const orderOnce = async (item) => {
+  const list = document.querySelector("#orders");
+  const shown = new Promise((resolve) => {
+    new MutationObserver(() => list.textContent.includes(item) && resolve()).observe(list, {childList: true});
+  });
+  document.querySelector("#item").value = item;
+  document.querySelector("#order").requestSubmit();
+  await within(10000, shown);
+};

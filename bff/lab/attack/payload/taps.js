@@ -3,7 +3,7 @@
 // that carries a token and a proof of possession is kept instead of sent.
 const tap = (realm, note, hold = () => false) => {
   const {JSON, Set, Request, Response, Headers, URLSearchParams, Promise, RegExp} = realm;
-  const stringify = JSON.stringify, tokens = new RegExp("eyJ|refresh_token|\"code\"");
+  const stringify = JSON.stringify, tokens = new RegExp("eyJ|refresh_token");
   const test = tokens.test.bind(tokens);
   let busy = false;
   const listen = (place, value) => {
