@@ -18,7 +18,7 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit e2e bench-stores chromium provider servers clean
+.PHONY: help run build wasm test check rules unit e2e lab bench-stores chromium provider servers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -70,10 +70,15 @@ unit: wasm servers ## unit, contract and fuzz-seed tests, on real stores, under 
 	@mkdir -p $(RESULTS)
 	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m ./...
 
-e2e: wasm chromium provider ## the whole demo in a real browser, and a provider of another house
+e2e: wasm chromium provider servers ## the whole demo in a real browser, and a provider of another house
 	@echo "== e2e"
 	@mkdir -p $(RESULTS)
 	@cd bff/e2e && $(GO) run $(GOTESTSUM) --format testname --jsonfile ../../$(RESULTS)/e2e.json -- -count=1 -timeout 10m ./...
+
+LAB_RUNS ?= 1
+
+lab: wasm chromium servers ## the whole lab in a real browser, held to its golden file; LAB_RUNS=3: each time the same, UPDATE=1: a new golden file
+	@cd bff/e2e/lab && LAB_RUNS=$(LAB_RUNS) $(GO) test -v -count=1 -timeout 120m -run 'TestTheLabsVerdicts$$' . $(if $(UPDATE),-update-lab)
 
 bench-stores: servers ## what a session costs in every store; ONLY=redis,postgres, or README=1 to put the table there
 	@$(GO) build -o bin/storebench ./bff/session/storetest/storebench

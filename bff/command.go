@@ -53,7 +53,7 @@ func newCommand(environ []string, stdout, stderr io.Writer) *cobra.Command {
 		return &usageError{fmt.Errorf("%w; see %s -h", err, c.CommandPath())}
 	})
 	root.AddCommand(demoCommand(stdout, stderr), serveCommand(environ, stderr), checkCommand(environ, stdout),
-		keygenCommand(stdout), versionCommand(stdout))
+		compareCommand(stdout, stderr), keygenCommand(stdout), versionCommand(stdout))
 	for _, c := range root.Commands() {
 		c.Args = noArgs
 	}

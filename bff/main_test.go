@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -32,6 +35,8 @@ func TestCommands(t *testing.T) {
 				}
 				env.Setenv(name, port)
 			}
+			program, _, _ := strings.Cut(env.Getenv("PATH"), string(os.PathListSeparator))
+			env.Setenv("CLOAKROOM", filepath.Join(program, "cloakroom"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"get": get},

@@ -1,10 +1,11 @@
 package server_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -140,16 +141,17 @@ func TestASessionTooLargeForItsCookiesIsRefusedAtTheSignIn(t *testing.T) {
 	}
 }
 
-// TestSealedSessionsOutliveRotatedKeys: round after round a new key, under load,
-// and nobody is signed out.
+// TestSealedSessionsOutliveRotatedKeys: round after round a new key, on two
+// instances and under load, and the oldest is dropped; nobody is signed out.
 func TestSealedSessionsOutliveRotatedKeys(t *testing.T) {
 	for _, format := range cookieFormats {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			s := open(t, "http", cookieSection(format, ", idle_timeout: 20s")) // seen anew every second
+			section := cookieSection(format, ", idle_timeout: 20s") // sealed anew every second
+			instances := []*stage{open(t, "http", section), open(t, "http", section)}
 			var visitors []*visitor
 			for range 4 {
-				v := newVisitor(t, s.origin)
+				v := newVisitor(t, instances[0].origin)
 				v.signIn(t)
 				visitors = append(visitors, v)
 			}
@@ -158,8 +160,8 @@ func TestSealedSessionsOutliveRotatedKeys(t *testing.T) {
 			var load sync.WaitGroup
 			for _, v := range visitors {
 				load.Go(func() {
-					for !stop.Load() {
-						if got := v.call(t, http.MethodGet, shared.PathUser); got.StatusCode != http.StatusOK {
+					for n := 0; !stop.Load(); n++ {
+						if got := v.at(instances[n%2]).call(t, http.MethodGet, shared.PathUser); got.StatusCode != http.StatusOK {
 							t.Errorf("%d %s", got.StatusCode, got.body)
 							return
 						}
@@ -167,21 +169,57 @@ func TestSealedSessionsOutliveRotatedKeys(t *testing.T) {
 					}
 				})
 			}
+			replace := func(ring []config.Key) {
+				for _, s := range instances {
+					if err := s.ReplaceKeys(ring); err != nil {
+						t.Error(err)
+					}
+				}
+			}
 			ring := []config.Key{{ID: "k-1", Secret: secret.New("0123456789abcdef0123456789abcdef")}} // as ringKey says
-			for i := range 6 {
-				from := calls.Load()
+			for i := range 3 {
 				fresh := config.Key{ID: fmt.Sprintf("k-%d", i+2), Secret: secret.New(fmt.Sprintf("secret of key %d, at least 32 bytes", i))}
-				ring = append([]config.Key{fresh}, ring...)
-				if err := s.ReplaceKeys(ring); err != nil {
-					t.Error(err)
-				}
-				for calls.Load() < from+40 && !t.Failed() {
-					runtime.Gosched()
-				}
+				replace([]config.Key{ring[0], fresh}) // both open with it before one seals with it
+				ring = []config.Key{fresh, ring[0]}
+				replace(ring)
+				// The first cookie after that may be of an answer that was under way, the
+				// second is not.
+				awaitAnew(t, visitors)
+				awaitAnew(t, visitors)
+				from := calls.Load()
+				replace(ring[:1])
+				servers.WaitFor(t, "calls under the new key alone", func(context.Context) error {
+					if n := calls.Load() - from; n < 40 && !t.Failed() {
+						return fmt.Errorf("there were %d", n)
+					}
+					return nil
+				})
 			}
 			stop.Store(true)
 			load.Wait()
-			t.Logf("%d calls under %d keys, nobody signed out", calls.Load(), len(ring))
+			t.Logf("%d calls under %s and those before, nobody signed out", calls.Load(), ring[0].ID)
 		})
 	}
+}
+
+// awaitAnew returns once every visitor's browser was given other cookies than
+// it has now.
+func awaitAnew(t *testing.T, visitors []*visitor) {
+	t.Helper()
+	for _, v := range visitors {
+		before := valuesOf(v.held(t))
+		servers.WaitFor(t, "a session to be sealed anew", func(context.Context) error {
+			if valuesOf(v.held(t)) == before && !t.Failed() {
+				return errors.New("it was not")
+			}
+			return nil
+		})
+	}
+}
+
+func valuesOf(cookies []*http.Cookie) (values string) {
+	for _, c := range cookies {
+		values += c.Value + ";"
+	}
+	return values
 }

@@ -33,6 +33,8 @@ type DemoOptions struct {
 	// OnIssue sees every token the provider issues, for tests that search for
 	// them where they must not be.
 	OnIssue func(kind, token string)
+	// DPoP binds tokens to a key of their session, and has the provider insist.
+	DPoP bool
 	// ProviderTimeout bounds each call of the BFF to the provider; 0 means 15s.
 	ProviderTimeout time.Duration
 	// Host is the application's; empty means localhost. It must be localhost
@@ -99,7 +101,7 @@ func (d *Demo) build(o DemoOptions, port int) error {
 		Issuer: d.IDPOrigin, Audience: d.APIOrigin, AccessTokenLifetime: o.AccessTokenLifetime,
 		Scopes: []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
 		Clients: []idp.Client{{
-			ID: "cloakroom-demo", Name: "Cloakroom demo", Secret: clientSecret,
+			ID: "cloakroom-demo", Name: "Cloakroom demo", Secret: clientSecret, DPoP: o.DPoP,
 			RedirectURIs: []string{d.Origin + shared.PathCallback}, PostLogoutRedirectURIs: []string{d.Origin + shared.PathSignedOut},
 		}},
 		HTTPClient: client, OnIssue: o.OnIssue, Log: o.Log,
@@ -115,6 +117,7 @@ func (d *Demo) build(o DemoOptions, port int) error {
 	if err != nil {
 		return fmt.Errorf("server: demo: %w", err)
 	}
+	c.Provider.DPoP = o.DPoP
 	c.Session.IdleTimeout = cmp.Or(o.SessionIdle, c.Session.IdleTimeout)
 	c.Session.AbsoluteTimeout = cmp.Or(o.SessionAbsolute, c.Session.AbsoluteTimeout)
 	d.App, err = New(c, Options{Log: o.Log, Version: o.Version, ProviderTimeout: o.ProviderTimeout})

@@ -123,7 +123,7 @@ func (p *PostgresServer) URL(user, password, database string, query url.Values) 
 // live on for a moment.
 func (p *PostgresServer) Kill() {
 	p.t.Helper()
-	children := p.children()
+	children := p.Children()
 	p.Process.Kill()
 	for _, pid := range children {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone by itself
@@ -142,7 +142,7 @@ func (p *PostgresServer) Kill() {
 func (p *PostgresServer) Stop() {
 	p.t.Helper()
 	p.Process.Stop() // first, so that there are no new ones
-	for _, pid := range p.children() {
+	for _, pid := range p.Children() {
 		_ = syscall.Kill(pid, syscall.SIGSTOP)
 	}
 }
@@ -150,16 +150,10 @@ func (p *PostgresServer) Stop() {
 // Cont lets a frozen server go on.
 func (p *PostgresServer) Cont() {
 	p.t.Helper()
-	for _, pid := range p.children() {
+	for _, pid := range p.Children() {
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
 	p.Process.Cont()
-}
-
-func (p *PostgresServer) children() []int {
-	p.t.Helper()
-	cmd, _ := p.current()
-	return childrenOf(p.t, cmd.Process.Pid)
 }
 
 // childrenOf returns the processes whose parent is pid.

@@ -85,6 +85,17 @@ func Program(t T, name, debianPackage string) string {
 	return path
 }
 
+// Installed reports whether a server's program is here.
+func Installed(name string) bool {
+	for _, path := range []string{name, "/usr/sbin/" + name} {
+		if _, err := exec.LookPath(path); err == nil {
+			return true
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name) // the pattern is good
+	return len(found) > 0
+}
+
 func (p *Process) launch() {
 	p.t.Helper()
 	cmd := exec.Command(p.command.Program, p.command.Args...)

@@ -24,6 +24,7 @@ func Strategies() []Strategy {
 		{"wasm-memory", "WebAssembly memory", "tokens in the memory of a Go program compiled to WebAssembly, until the page is left", true, true},
 		{"web-worker", "web worker", "tokens in a worker's memory, which does all that needs one, until the page is left", true, true},
 		{"service-worker", "service worker", "tokens in a service worker's memory, which puts them on the page's calls, until the browser stops it", true, true},
+		{"dpop", "DPoP", "tokens in a database of the origin, bound to a key beside them that script can use and not read", true, true},
 		{"implicit", "implicit grant", "a token that came in the address, and with it into the history; in a variable, until the page is left", true, true},
 		{"token-mediating", "token-mediating backend", "the refresh token at a server, its session in an HttpOnly cookie; a narrow access token in a variable of the page", true, false},
 		{"cookie-jwt", "cookie with the JWT in it", "tokens themselves in HttpOnly cookies that a proxy turns into Authorization", false, false},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/cors"
 
+	"cloakroom/bff/demo/dpop"
 	"cloakroom/bff/respond"
 	"cloakroom/shared/problem"
 )
@@ -18,6 +19,7 @@ type API struct {
 	handler   http.Handler // mux, and what pages of other origins may do
 	responder *respond.Responder
 	verifier  *verifier
+	proofs    *dpop.Verifier
 	orders    *ledger
 }
 
@@ -34,6 +36,7 @@ func New(cfg Config) (*API, error) {
 		mux:       http.NewServeMux(),
 		responder: &respond.Responder{Log: cfg.Log},
 		verifier:  newVerifier(cfg),
+		proofs:    dpop.NewVerifier(cfg.Now),
 		orders:    newLedger(cfg.Seed, cfg.Now()),
 	}
 	a.routes()
@@ -52,7 +55,7 @@ func (a *API) toPages(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
 		AllowedOrigins: a.cfg.AllowedOrigins,
 		AllowedMethods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete},
-		AllowedHeaders: []string{"Authorization", "Content-Type"},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "DPoP"},
 	}).Handler(next)
 }
 

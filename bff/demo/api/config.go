@@ -20,6 +20,9 @@ type Config struct {
 	// JWKSURL serves the issuer's keys; empty: what its discovery document
 	// says, asked for with the first request that needs a key.
 	JWKSURL string
+	// Origin is where the API is reached, as proofs of possession name it; empty:
+	// Audience.
+	Origin string
 	// RequiredScope are the scopes that orders need, all of them; nil: orders.
 	RequiredScope []string
 	// MaxToken bounds a token before anything parses it, in bytes; 0: 16 KiB.
@@ -46,6 +49,9 @@ func DefaultSeed() map[string]int {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Origin == "" {
+		c.Origin = c.Audience
+	}
 	if c.RequiredScope == nil {
 		c.RequiredScope = []string{"orders"}
 	}

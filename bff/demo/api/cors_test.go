@@ -19,6 +19,7 @@ func TestAPageMayCallFromAnAllowedOriginAndNoOther(t *testing.T) { // BBA-56
 	}{
 		{"a call", open, origin, "GET", "", true},
 		{"a preflight for a token", open, origin, "OPTIONS", "authorization", true},
+		{"a preflight for a proof", open, origin, "OPTIONS", "authorization,dpop", true},
 		{"a preflight for a header nobody needs", open, origin, "OPTIONS", "x-other", false},
 		{"a call of a stranger", open, "https://attacker.example", "GET", "", false},
 		{"a preflight of a stranger", open, "https://attacker.example", "OPTIONS", "authorization", false},

@@ -31,6 +31,7 @@ type accessToken struct {
 	audience []string
 	scopes   []string
 	expires  time.Time
+	key      string // thumbprint of the one it is bound to (RFC 9449 §6.1); empty: a bearer token
 }
 
 // claims of an access token (RFC 9068 §2.2).
@@ -38,7 +39,13 @@ type claims struct {
 	jwt.Claims
 	ClientID string `json:"client_id"`
 	Scope    string `json:"scope"`
+	// Confirmation other than by a key that can be proved here would be ignored
+	// here: checkClaims refuses it.
+	Confirmation map[string]string `json:"cnf"`
 }
+
+// confirmedKey is the one way of confirmation that is known here.
+const confirmedKey = "jkt"
 
 // verifier checks access tokens.
 type verifier struct {
@@ -78,6 +85,7 @@ func (v *verifier) verify(ctx context.Context, raw secret.String) (*accessToken,
 	}
 	return &accessToken{
 		raw: raw, subject: c.Subject, audience: c.Audience, scopes: strings.Fields(c.Scope), expires: c.Expiry.Time(),
+		key: c.Confirmation[confirmedKey],
 	}, nil
 }
 
@@ -105,6 +113,9 @@ func (v *verifier) checkClaims(c claims) error {
 	// otherwise pass for one that never comes.
 	if c.Expiry == nil || c.IssuedAt == nil || c.Subject == "" || c.ID == "" || c.ClientID == "" {
 		return errors.New("api: the token lacks a required claim")
+	}
+	if c.Confirmation != nil && (len(c.Confirmation) != 1 || c.Confirmation[confirmedKey] == "") {
+		return errors.New("api: the token is confirmed in a way that is not known")
 	}
 	if c.Issuer != v.issuer {
 		return errors.New("api: the token is of another issuer")

@@ -81,7 +81,7 @@ func TestABrokenTokenIsRefused(t *testing.T) {
 		{"it is not a JWT", "Bearer hunter2", "parse token"},
 		{"it is two", "Bearer " + good + " " + good, "not exactly one token"},
 		{"it is empty", "Bearer ", "not exactly one token"},
-		{"it has another scheme", "DPoP " + good, "scheme is not Bearer"},
+		{"it has another scheme", "Basic " + good, "scheme is neither Bearer nor DPoP"},
 		{"it is without end", "Bearer " + strings.Repeat("a", 16<<10+1), "too long"},
 	} {
 		t.Run(row.name, func(t *testing.T) { refused(t, l, row.authorization, row.cause) })

@@ -74,6 +74,10 @@ type Client struct {
 	// revocation endpoint answer to this client, by CORS (BBA-56). Public
 	// clients only: the calls of others come from their server.
 	AllowedOrigins []string
+	// DPoP wants a proof of possession with every token request (RFC 9449 §5.2,
+	// dpop_bound_access_tokens). Without it a client may send one, and its tokens
+	// are bound then, too.
+	DPoP bool
 	// InsecureImplicit lets a public client have access tokens in the answer of
 	// the authorization endpoint, too: in addresses, and so in histories (BBA-57).
 	InsecureImplicit bool

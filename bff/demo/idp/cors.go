@@ -27,7 +27,7 @@ func (p *Provider) toPages(check func(http.Handler) http.Handler, next http.Hand
 	policy := cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: p.mayRead,
 		AllowedMethods:             []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders:             []string{"Content-Type"},
+		AllowedHeaders:             []string{"Content-Type", "DPoP"},
 	})
 	open := policy.Handler(next)
 	if check != nil {

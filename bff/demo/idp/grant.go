@@ -23,6 +23,7 @@ type grant struct {
 	authTime   time.Time
 	expires    time.Time // absolute: rotation never moves it (BBA-49, BBA-50)
 	refreshes  bool      // offline_access was granted
+	key        string    // thumbprint of the one that refresh tokens are bound to; empty: none
 	generation uint32    // of the one refresh token that is good
 }
 

@@ -36,7 +36,7 @@ type challenger struct {
 func (c challenger) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 func (c challenger) WriteHeader(status int) {
-	if status == http.StatusUnauthorized {
+	if status == http.StatusUnauthorized && c.Header().Get("WWW-Authenticate") == "" {
 		challenge := `Basic realm="token endpoint"`
 		if c.path == pathUserinfo {
 			challenge = `Bearer error="invalid_token"`

@@ -23,7 +23,7 @@ func (p *Provider) grantToken(w http.ResponseWriter, r *http.Request, request *a
 		p.refuse(w, r, *request, err)
 		return
 	}
-	access, err := p.sealAccess(draft.AccessToken)
+	access, err := p.sealAccess(draft.AccessToken, "")
 	if err != nil {
 		p.refuse(w, r, *request, err)
 		return

@@ -13,6 +13,8 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"cloakroom/bff/demo/dpop"
 )
 
 // Paths of the provider's own pages; the protocol's are in its metadata.
@@ -42,6 +44,7 @@ type Provider struct {
 	state   *state
 	gate    *gate
 	counts  counts
+	proofs  *dpop.Verifier
 	op      authorizer
 	handler http.Handler
 }
@@ -68,6 +71,7 @@ func New(cfg Config) (*Provider, error) {
 	p := &Provider{
 		cfg: cfg, clients: map[string]*client{}, keys: &keyRing{}, drafts: draftKey{draft},
 		state: newState(cfg), gate: newGate(), counts: counts{byGrant: map[string]int{}},
+		proofs: dpop.NewVerifier(cfg.Now),
 	}
 	p.keys.add(private, cfg.Now(), time.Time{})
 	for _, c := range cfg.Clients {
@@ -131,6 +135,7 @@ func (p *Provider) route(protocol http.Handler) http.Handler {
 	mux.Handle(pathEndSession, readable(protocol))
 	mux.Handle(pathToken, p.toPages(backChannelOnly, protocol))
 	mux.Handle(pathRevoke, p.toPages(backChannelOnly, protocol))
+	mux.Handle(pathUserinfo, p.unlessBound(protocol))
 	mux.Handle(pathKeys, p.toPages(nil, protocol))
 	mux.Handle(oidc.DiscoveryEndpoint, p.toPages(nil, protocol))
 	mux.Handle("/", protocol)

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"cloakroom/bff/demo/dpop"
 )
 
 // server is the list of what is served: op's LegacyServer does the protocol of
@@ -31,7 +34,8 @@ func (s server) Keys(ctx context.Context, r *op.Request[struct{}]) (*op.Response
 // metadata adds to op's what op has no field for.
 type metadata struct {
 	*oidc.DiscoveryConfiguration
-	ResponseIssuer bool `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	ResponseIssuer  bool                      `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+	ProofAlgorithms []jose.SignatureAlgorithm `json:"dpop_signing_alg_values_supported"`              // RFC 9449 §5.1
 }
 
 // Discovery announces what is served, not what op could serve.
@@ -64,7 +68,7 @@ func (s server) Discovery(ctx context.Context, r *op.Request[struct{}]) (*op.Res
 	if effect := s.p.gate.effect(); effect.discovery != nil {
 		effect.discovery(config)
 	}
-	return op.NewResponse(metadata{config, true}), nil
+	return op.NewResponse(metadata{config, true, dpop.Algorithms()}), nil
 }
 
 // VerifyClient answers a failed authentication with 401 (RFC 6749 §5.2).
@@ -92,19 +96,30 @@ func (s server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acces
 	if err := s.p.checkResource(r.PostForm); err != nil {
 		return nil, err
 	}
+	key, err := s.p.proved(r.Header, r.Client.GetID())
+	if err != nil {
+		return nil, err
+	}
 	response, err := s.legacy.CodeExchange(ctx, r)
-	return s.seal(response, err, r.Client.GetID())
+	return s.seal(response, err, r.Client.GetID(), key)
 }
 
 func (s server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
 	if err := s.p.checkResource(r.PostForm); err != nil {
 		return nil, err
 	}
+	key, err := s.p.proved(r.Header, r.Client.GetID())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.p.checkBound(r.Data.RefreshToken, key); err != nil {
+		return nil, err
+	}
 	response, err := s.legacy.RefreshToken(ctx, r)
-	return s.seal(response, err, r.Client.GetID())
+	return s.seal(response, err, r.Client.GetID(), key)
 }
 
-func (s server) seal(response *op.Response, err error, clientID string) (*op.Response, error) {
+func (s server) seal(response *op.Response, err error, clientID, key string) (*op.Response, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +127,7 @@ func (s server) seal(response *op.Response, err error, clientID string) (*op.Res
 	if !ok {
 		return nil, errors.New("idp: op changed the type of its token response")
 	}
-	if response.Data, err = s.p.seal(draft, clientID); err != nil {
+	if response.Data, err = s.p.seal(draft, clientID, key); err != nil {
 		return nil, err
 	}
 	return response, nil

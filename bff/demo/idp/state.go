@@ -210,6 +210,14 @@ func (s *state) current(token string) (grant, error) {
 	return g, nil
 }
 
+// bind ties a family's refresh tokens to a key. Nobody has been sent one that is
+// not, so it comes in time.
+func (s *state) bind(family, key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grants.change(family, s.now(), func(g *grant) { g.key = key })
+}
+
 // rotate replaces token by its successor: check and change are one step, so
 // of two callers with the same token one loses, and the family with it.
 func (s *state) rotate(token string, scopes []string) (g grant, jti string, err error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"cloakroom/bff/demo/dpop"
 	"cloakroom/shared"
 )
 
@@ -43,9 +44,10 @@ func (k draftKey) open(token string) (map[string]any, error) {
 	return claims, nil
 }
 
-// seal turns op's drafts into the tokens that are sent.
-func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc.AccessTokenResponse, error) {
-	access, err := p.sealAccess(draft.AccessToken)
+// seal turns op's drafts into the tokens that are sent, bound to key unless that
+// is empty.
+func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID, key string) (*oidc.AccessTokenResponse, error) {
+	access, err := p.sealAccess(draft.AccessToken, key)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +69,10 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc
 	}
 	response.ExpiresIn = uint64(p.cfg.AccessTokenLifetime.Seconds())
 	response.State = "" // not a parameter of this answer
+	if key != "" {
+		response.TokenType = dpop.Scheme
+		p.bindRefresh(response.RefreshToken, clientID, key)
+	}
 
 	p.issued(shared.TokenAccess, response.AccessToken)
 	p.issued(shared.TokenRefresh, response.RefreshToken)
@@ -76,7 +82,7 @@ func (p *Provider) seal(draft *oidc.AccessTokenResponse, clientID string) (*oidc
 
 // sealAccess gives an access token the claims of RFC 9068 §2.2. The draft
 // brought iss, sub, client_id, jti, scope.
-func (p *Provider) sealAccess(draft string) (string, error) {
+func (p *Provider) sealAccess(draft, key string) (string, error) {
 	claims, err := p.drafts.open(draft)
 	if err != nil {
 		return "", err
@@ -86,6 +92,9 @@ func (p *Provider) sealAccess(draft string) (string, error) {
 	claims["iat"] = now.Unix()
 	claims["exp"] = now.Add(p.cfg.AccessTokenLifetime).Unix()
 	delete(claims, "nbf")
+	if key != "" {
+		claims["cnf"] = map[string]string{"jkt": key} // RFC 9449 §6.1
+	}
 	p.embellish(shared.TokenAccess, claims)
 	return p.keys.sign(typeAccessToken, claims)
 }

@@ -175,10 +175,12 @@ func TestAServiceWorkerThatIsStoppedForgetsItsTokens(t *testing.T) {
 	p.awaitState("in")
 }
 
-// What guards tokens stores them nowhere that the page can read (BBA-60), and a
-// worker of the page gives none away either.
-func TestNoTokenOfAWorkerIsInReachOfItsPage(t *testing.T) {
-	w := openLab(t, strategy.Config{Strategies: append(pick(t, lab.FindStrategy, "service-worker", "web-worker"), pick(t, lab.FindStrategy, "indexeddb")...)})
+// What keeps tokens in memory stores them nowhere else: the service worker, too,
+// whose stores the page reads as well (BBA-60), and the page of a mediator,
+// which needs none (BBA-42).
+func TestNoStoreHasATokenThatIsKeptInMemory(t *testing.T) {
+	w := openLab(t, strategy.Config{Strategies: pick(t, lab.FindStrategy,
+		"js-closure", "wasm-memory", "web-worker", "service-worker", "token-mediating", "indexeddb")})
 	v := newVictim(t)
 	for _, s := range w.Strategies() {
 		p := person{t, w, v}
@@ -224,3 +226,36 @@ func (i inspected) Cookies(context.Context, string) ([]*http.Cookie, error) {
 }
 
 func (i inspected) Forget(context.Context, string) error { return nil } // it is new
+
+// The key that DPoP's tokens are bound to lies in a store that every script
+// reads, and none gets more of it than its use (BBA-62, BBA-64).
+func TestNoScriptReadsTheKeyThatTokensAreBoundTo(t *testing.T) {
+	w := openLab(t, strategy.Config{Strategies: pick(t, lab.FindStrategy, "dpop")})
+	v := newVictim(t)
+	p := person{t, w, v}
+	p.open(w.Strategies()[0])
+	p.signIn()
+	p.do(`(async () => {
+		const {store} = await import("/store.js");
+		const {privateKey, publicKey} = await store("key").load();
+		const shown = {public: (await crypto.subtle.exportKey("jwk", publicKey)).kty, text: JSON.stringify(privateKey), formats: []};
+		for (const format of ["jwk", "pkcs8"]) {
+			shown.formats.push(await crypto.subtle.exportKey(format, privateKey).then(() => "exported", (problem) => problem.name));
+		}
+		const signature = await crypto.subtle.sign({name: "ECDSA", hash: "SHA-256"}, privateKey, new Uint8Array(1));
+		document.documentElement.dataset.key = JSON.stringify({...shown, signed: signature.byteLength});
+	})()`)
+	p.await(`document.documentElement.dataset.key`)
+	var got string
+	if err := v.Run(t.Context(), `document.documentElement.dataset.key`, &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"public":"EC","text":"{}","formats":["InvalidAccessError","InvalidAccessError"],"signed":64}`; got != want {
+		t.Errorf("script gets %s, want %s", got, want)
+	}
+	for _, visit := range w.Visits(0) {
+		if visit.Host == strings.TrimPrefix(w.API(), "http://") && visit.Method == "GET" && visit.Status != 200 {
+			t.Errorf("the API answered the page %d", visit.Status)
+		}
+	}
+}

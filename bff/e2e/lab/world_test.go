@@ -17,13 +17,24 @@ import (
 // belongs, a process of its own. The lab knows nothing of it but its address.
 func openLab(t *testing.T, cfg strategy.Config) *strategy.World {
 	t.Helper()
+	m := newMachine(t)
+	cfg.Cloakroom, cfg.Store = m.Cloakroom, m.Store
+	return openWorld(t, cfg)
+}
+
+func newMachine(t *testing.T) *machine.Machine {
+	t.Helper()
 	m := machine.New(t.Context(), servers.Build(t, "../..", "./bff", "cloakroom"), os.Stderr)
 	t.Cleanup(func() {
 		if err := m.Close(); err != nil {
 			t.Errorf("end what the lab started: %v", err)
 		}
 	})
-	cfg.Cloakroom, cfg.Store = m.Cloakroom, m.Store
+	return m
+}
+
+func openWorld(t *testing.T, cfg strategy.Config) *strategy.World {
+	t.Helper()
 	w, err := strategy.Open(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -81,27 +81,34 @@ func thirdParty(payload string) func(*mission) func() {
 // and reports them in that order. It fails only if the attacker cannot be set
 // up, or attacks has one that nobody knows.
 func Run(ctx context.Context, w *strategy.World, b Browser, attacks []lab.Attack) (lab.Report, error) {
-	for _, a := range attacks {
-		if plans[a.ID].run == nil {
-			return lab.Report{}, fmt.Errorf("attack: there is no attack %q", a.ID)
-		}
-	}
-	evil, err := newAttacker(w)
-	if err != nil {
-		return lab.Report{}, err
-	}
-	defer evil.close()
 	var made lab.Report
 	for _, s := range w.Strategies() {
 		for _, a := range attacks {
-			m := &mission{world: w, browser: b, attacker: evil, target: s}
-			if err := m.make(ctx, a.ID); err != nil {
-				m.evidence.Failed = err.Error()
+			c, err := Cell(ctx, w, b, s, a)
+			if err != nil {
+				return lab.Report{}, err
 			}
-			made.Cells = append(made.Cells, lab.Cell{Strategy: s.ID, Attack: a.ID, Verdict: report.Judge(m.evidence), Evidence: m.evidence})
+			made.Cells = append(made.Cells, c)
 		}
 	}
 	return made, nil
+}
+
+// Cell makes one attack on one strategy of w, as Run does.
+func Cell(ctx context.Context, w *strategy.World, b Browser, s lab.Strategy, a lab.Attack) (lab.Cell, error) {
+	if plans[a.ID].run == nil {
+		return lab.Cell{}, fmt.Errorf("attack: there is no attack %q", a.ID)
+	}
+	evil, err := newAttacker(w)
+	if err != nil {
+		return lab.Cell{}, err
+	}
+	defer evil.close()
+	m := &mission{world: w, browser: b, attacker: evil, target: s}
+	if err := m.make(ctx, a.ID); err != nil {
+		m.evidence.Failed = err.Error()
+	}
+	return lab.Cell{Strategy: s.ID, Attack: a.ID, Verdict: report.Judge(m.evidence), Evidence: m.evidence}, nil
 }
 
 func (m *mission) make(ctx context.Context, attack string) error {

@@ -39,6 +39,19 @@ var stores = map[string]struct {
 	"postgres": {"postgres", "postgresql", startPostgres},
 }
 
+// Installed returns nil if a store of that kind can be started here, and what to
+// install if not.
+func Installed(kind string) error {
+	store, ok := stores[kind]
+	if !ok {
+		return fmt.Errorf("machine: there is no store %q, but %v", kind, slices.Sorted(maps.Keys(stores)))
+	}
+	if !servers.Installed(store.program) {
+		return fmt.Errorf("machine: %s is not installed: apt-get install %s", store.program, store.debian)
+	}
+	return nil
+}
+
 // Store starts a session store of a kind.
 func (m *Machine) Store(kind string) (started strategy.Store, err error) {
 	store, ok := stores[kind]

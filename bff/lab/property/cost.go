@@ -187,7 +187,7 @@ func used() time.Duration {
 
 const (
 	visitors = 200 // who sign in while memory is looked at
-	early    = 50  // who did before, so that pools are full
+	early    = 200 // who did before, so that memory that was free is full
 )
 
 // memory has many victims sign in.

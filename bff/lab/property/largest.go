@@ -3,11 +3,13 @@ package property
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
 	"cloakroom/bff/lab/attack"
 	"cloakroom/bff/lab/strategy"
+	"cloakroom/shared"
 	"cloakroom/shared/lab"
 )
 
@@ -96,6 +98,9 @@ func (s *subject) fits(ctx context.Context, size int) (refusal string, err error
 	}()
 	failed := attack.SignIn(attempt, s.browser, s.world, s.strategy)
 	if failed == nil {
+		if s.fetched(s.world.Visits(visits)) > 1 {
+			return "the tokens were not kept, and the provider was asked for more", nil
+		}
 		return "", nil
 	}
 	if refusal := s.refused(s.world.Visits(visits)); refusal != "" {
@@ -117,7 +122,7 @@ func (s *subject) fits(ctx context.Context, size int) (refusal string, err error
 // leads to.
 func (s *subject) refused(visits []strategy.Visit) string {
 	for _, v := range visits {
-		if v.Status < 400 || v.Path == "/bff/user" && v.Status == 401 || v.Path == "/favicon.ico" {
+		if v.Status < 400 || v.Path == shared.PathUser && v.Status == http.StatusUnauthorized || v.Path == "/favicon.ico" {
 			continue
 		}
 		who := "the provider"
@@ -126,14 +131,26 @@ func (s *subject) refused(visits []strategy.Visit) string {
 			who = "the API"
 		case s.ofApplication(v) && strings.HasPrefix(v.Path, "/api/"):
 			who = "the call"
+		case s.ofApplication(v) && strings.HasPrefix(v.Path, shared.BFFPrefix):
+			who = "the sign-in"
 		case s.ofApplication(v):
-			who = v.Path
+			who = "the page"
 		case origin != s.world.Issuer():
 			continue
 		}
 		return fmt.Sprintf("%s was answered %d", who, v.Status)
 	}
 	return ""
+}
+
+// fetched counts how often the provider was asked for tokens.
+func (s *subject) fetched(visits []strategy.Visit) (n int) {
+	for _, v := range visits {
+		if "http://"+v.Host == s.world.Issuer() && v.Path == "/oauth/token" && v.Method == http.MethodPost {
+			n++
+		}
+	}
+	return n
 }
 
 // inBytes is for powers of two.

@@ -43,6 +43,9 @@ var sessions = map[string]struct{ lines, store string }{
 	"bff-sql":             {lines: "  store: postgres\n  url: %q\n", store: "postgres"},
 }
 
+// StoreOf is the kind of store that a strategy needs; empty: none.
+func StoreOf(s lab.Strategy) string { return sessions[s.ID].store }
+
 // Between alters what passes between a browser and a server. Each may be nil.
 type Between struct {
 	// Answer may answer a request by itself, and then reports true.

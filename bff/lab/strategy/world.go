@@ -166,7 +166,7 @@ func (w *World) openParties() (err error) {
 		case s.Public:
 			client.Public, client.AllowedOrigins = true, []string{origin}
 			client.RedirectURIs = []string{w.RedirectURI(s)}
-			client.InsecureImplicit = s.ID == "implicit"
+			client.InsecureImplicit, client.DPoP = s.ID == "implicit", s.ID == "dpop"
 		default:
 			w.secrets[s.ID] = secret.New(rand.Text())
 			client.Public = w.cfg.InsecurePublicBFF

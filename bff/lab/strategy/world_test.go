@@ -1,6 +1,9 @@
 package strategy_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,7 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"cloakroom/bff/demo/dpop"
 	"cloakroom/bff/demo/idp/idptest"
 	"cloakroom/bff/lab/strategy"
 	"cloakroom/shared/lab"
@@ -155,5 +160,135 @@ func TestAWorldNeedsACloakroomWhereOneBelongs(t *testing.T) {
 	if w, err := strategy.Open(strategy.Config{}); err == nil {
 		_ = w.Close()
 		t.Error("it opens without")
+	}
+}
+
+// BBA-64: what is bound to a key that stays in the browser is of no use
+// elsewhere, but who begins a sign-in of their own binds it to theirs.
+func TestDPoPStopsWhoHasATokenAndNotWhoHasACode(t *testing.T) {
+	w, client := open(t)
+	s, _ := lab.FindStrategy("dpop")
+	const verifier, challenge = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM" // RFC 7636, appendix B
+	key := func() *ecdsa.PrivateKey {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	// ask sends a request with a proof of key, unless that is nil.
+	ask := func(key *ecdsa.PrivateKey, method, address, scheme, token string, form url.Values) (int, map[string]any) {
+		r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if token != "" {
+			r.Header.Set("Authorization", scheme+" "+token)
+		}
+		if key != nil {
+			if err := dpop.Prove(r.Header, key, method, address, token, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var body map[string]any
+		_ = json.NewDecoder(resp.Body).Decode(&body)
+		return resp.StatusCode, body
+	}
+	redeem := func(key *ecdsa.PrivateKey) (int, map[string]any) {
+		callback, err := url.Parse(idptest.SignIn(t, client, w.Issuer()+"/authorize?"+url.Values{
+			"response_type": {"code"}, "client_id": {w.ClientID(s.ID)}, "redirect_uri": {w.RedirectURI(s)}, "scope": {w.Scope()},
+			"state": {"x"}, "code_challenge": {challenge}, "code_challenge_method": {"S256"},
+		}.Encode(), strategy.Victim.Name, strategy.Victim.Password))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ask(key, http.MethodPost, w.Issuer()+"/oauth/token", "", "", url.Values{
+			"grant_type": {"authorization_code"}, "client_id": {w.ClientID(s.ID)}, "redirect_uri": {w.RedirectURI(s)},
+			"code": {callback.Query().Get("code")}, "code_verifier": {verifier},
+		})
+	}
+	victims, thiefs := key(), key()
+	status, tokens := redeem(victims)
+	access, _ := tokens["access_token"].(string)
+	refresh, _ := tokens["refresh_token"].(string)
+	if status != http.StatusOK || access == "" || refresh == "" {
+		t.Fatalf("%d %v", status, tokens)
+	}
+	orders, _ := w.Orders(s)
+	renewal := url.Values{"grant_type": {"refresh_token"}, "client_id": {w.ClientID(s.ID)}, "refresh_token": {refresh}}
+	for _, row := range []struct {
+		name   string
+		key    *ecdsa.PrivateKey
+		scheme string
+		want   int
+	}{
+		{"the victim's browser", victims, "DPoP", http.StatusOK},
+		{"a thief, with the token alone", nil, "Bearer", http.StatusUnauthorized},
+		{"a thief, with a key of their own", thiefs, "DPoP", http.StatusUnauthorized},
+	} {
+		if status, _ := ask(row.key, http.MethodGet, orders, row.scheme, access, nil); status != row.want {
+			t.Errorf("%s: the API answers %d", row.name, status)
+		}
+	}
+	for name, key := range map[string]*ecdsa.PrivateKey{"alone": nil, "with a key of their own": thiefs} {
+		if status, body := ask(key, http.MethodPost, w.Issuer()+"/oauth/token", "", "", renewal); status == http.StatusOK {
+			t.Errorf("a thief renews, %s: %v", name, body)
+		}
+	}
+	if status, _ := redeem(nil); status == http.StatusOK {
+		t.Error("the client gets tokens without a proof")
+	}
+	_, own := redeem(thiefs)
+	mine, _ := own["access_token"].(string)
+	if status, _ := ask(thiefs, http.MethodGet, orders, "DPoP", mine, nil); status != http.StatusOK {
+		t.Errorf("with a sign-in of the thief's own: %d", status)
+	}
+}
+
+func TestTheImplicitGrantIsOfOneApplicationAlone(t *testing.T) { // BBA-57
+	w, client := open(t)
+	for _, s := range w.Strategies() {
+		if !s.Public {
+			continue
+		}
+		page := idptest.Visit(t, client, w.Issuer()+"/authorize?"+url.Values{
+			"response_type": {"token"}, "client_id": {w.ClientID(s.ID)}, "redirect_uri": {w.RedirectURI(s)}, "scope": {"openid orders"}, "state": {"x"},
+		}.Encode())
+		if asked := page.Has("password"); asked != (s.ID == "implicit") {
+			t.Errorf("%s: the provider goes on: %t; %s", s.ID, asked, page.Callback)
+		}
+	}
+}
+
+// BBA-55: the scripts speak to workers of their own, by channels that nobody
+// else has an end of, and hear no message of another window.
+func TestNoPageOfTheLabSpeaksToAnotherWindow(t *testing.T) {
+	speaks := regexp.MustCompile(`\w+\.postMessage\(|(?:on|")message\b|BroadcastChannel|window\.opener`)
+	allowed := map[string][]string{
+		"/ask.js":    {"onmessage", "worker.postMessage(", "port.postMessage(", "port.postMessage("},
+		"/worker.js": {"onmessage"}, "/sw.js": {`"message`},
+	}
+	w, client := open(t)
+	found := map[string]bool{}
+	for _, s := range w.Strategies() {
+		for _, file := range []string{"/app.js", "/session.js", "/oauth.js", "/ask.js", "/store.js", "/keep.js", "/worker.js", "/sw.js"} {
+			status, script := get(t, client, w.Origin(s.ID)+file)
+			if status == http.StatusNotFound {
+				continue
+			}
+			found[file] = true
+			if got := speaks.FindAllString(script, -1); !slices.Equal(got, allowed[file]) {
+				t.Errorf("%s: %s has %q", s.ID, file, got)
+			}
+		}
+	}
+	if len(found) != 8 {
+		t.Errorf("only %v were read", found)
 	}
 }

@@ -324,13 +324,47 @@ func TestNoBitCanBeFlipped(t *testing.T) {
 			t.Fatal(err)
 		}
 		for at := range len(whole) {
-			for bit := range 7 {
+			for bit := range 8 {
 				changed := []byte(whole)
 				changed[at] ^= 1 << bit
 				r := httptest.NewRequest(http.MethodGet, "/", nil)
 				r.Header.Set("Cookie", shared.CookieName+"="+string(changed))
 				if ticket, err := judge.Ticket(r); !errors.Is(err, session.ErrNotFound) {
 					t.Fatalf("bit %d of byte %d (%q): %v, %v", bit, at, changed[at], ticket, err)
+				}
+			}
+		}
+	})
+}
+
+// The same of a session that takes several cookies: at the ends of each, where
+// they are put together, and throughout at a distance.
+func TestNoPartOfASplitSessionCanBeChanged(t *testing.T) {
+	eachFormat(t, func(t *testing.T, format sealed.Format) {
+		i, b := newInstance(t, format, ring(t, "a"), nil, 0), browser{}
+		b.signIn(t, i, newSession(6000))
+		judge := newInstance(t, format, ring(t, "a"), nil, 0)
+		if _, err := judge.Ticket(b.request()); err != nil || len(b) < 2 {
+			t.Fatalf("%d cookies: %v", len(b), err)
+		}
+		for name, value := range b {
+			for at := range len(value) {
+				const edge, distance = 24, 17
+				if at >= edge && at < len(value)-edge && at%distance != 0 {
+					continue
+				}
+				changed := []byte(value)
+				changed[at] ^= 1 << (at % 8)
+				lines := name + "=" + string(changed)
+				for other, value := range b {
+					if other != name {
+						lines += "; " + other + "=" + value
+					}
+				}
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.Header.Set("Cookie", lines)
+				if ticket, err := judge.Ticket(r); !errors.Is(err, session.ErrNotFound) {
+					t.Fatalf("byte %d of %s (%q): %v, %v", at, name, changed[at], ticket, err)
 				}
 			}
 		}

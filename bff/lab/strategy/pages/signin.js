@@ -1,16 +1,16 @@
 // An application that is a public client itself and holds its tokens: where,
-// keep.js says.
-import {keeper} from "/keep.js";
+// and what it proves with them if more than that it has them, keep.js says.
+import * as keep from "/keep.js";
 import {oauth} from "/oauth.js";
 
-const {question, answer, signedIn, call, end} = oauth(keeper(), {
+const {question, answer, signedIn, call, end} = oauth(keep.keeper(), {
   save: async (flow) => sessionStorage.setItem("flow", JSON.stringify(flow)),
   take: async () => {
     const flow = sessionStorage.getItem("flow");
     sessionStorage.removeItem("flow");
     return JSON.parse(flow);
   },
-});
+}, keep.prove);
 
 export {call, end};
 

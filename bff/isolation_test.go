@@ -1,0 +1,63 @@
+package main
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"cloakroom/bff/servers"
+)
+
+// TestWhatServesSharesNothingWithTheLab: not a line of it is in reach of what
+// "cloakroom serve" runs.
+func TestWhatServesSharesNothingWithTheLab(t *testing.T) {
+	imports := map[string][]string{}
+	for _, p := range listPackages(t, nil) {
+		imports[p.path] = p.imports
+	}
+	seen := map[string]bool{}
+	for todo := []string{"bff/server", "bff/config", "bff/observe"}; len(todo) > 0; todo = todo[1:] {
+		path := todo[0]
+		if seen[path] {
+			continue
+		}
+		seen[path] = true
+		if strings.HasPrefix(path, "bff/lab/") || path == "bff/servers" {
+			t.Errorf("%s is in reach of what serves", path)
+		}
+		todo = append(todo, imports[path]...)
+	}
+	if len(seen) < 10 {
+		t.Errorf("only %v were looked at", seen)
+	}
+}
+
+// TestServingStartsNothingElse: two listeners, as the config says, and no
+// other process.
+func TestServingStartsNothingElse(t *testing.T) {
+	dir := t.TempDir()
+	public, admin := servers.Address(servers.FreePort(t)), servers.Address(servers.FreePort(t))
+	config := filepath.Join(dir, "cloakroom.yaml")
+	text := "public_url: http://localhost:8080\nlisten: " + public + "\nadmin_listen: " + admin +
+		"\nprovider: {issuer: \"http://localhost:9\", client_id: app, client_secret: secret}\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := servers.Start(t, servers.Command{
+		Program: servers.Build(t, "", "./bff", "cloakroom"), Args: []string{"serve", "--config", config}, Dir: dir,
+		Ready: servers.Accepts("tcp", public),
+	})
+	got := p.Listening()
+	want := []netip.AddrPort{netip.MustParseAddrPort(public), netip.MustParseAddrPort(admin)}
+	slices.SortFunc(got, netip.AddrPort.Compare)
+	slices.SortFunc(want, netip.AddrPort.Compare)
+	if !slices.Equal(got, want) {
+		t.Errorf("it listens on %v, want %v", got, want)
+	}
+	if children := p.Children(); len(children) > 0 {
+		t.Errorf("it started %v", children)
+	}
+}
