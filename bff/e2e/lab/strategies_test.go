@@ -212,21 +212,6 @@ func TestNoStoreHasATokenThatIsKeptInMemory(t *testing.T) {
 	}
 }
 
-// inspected is a browser whose service workers can be stopped.
-type inspected struct{ tab *stage.Tab }
-
-func (i inspected) Go(_ context.Context, address string) error { return i.tab.TryGo(address) }
-
-func (i inspected) Run(_ context.Context, expression string, out any) error {
-	return i.tab.TryEval(expression, out)
-}
-
-func (i inspected) Cookies(context.Context, string) ([]*http.Cookie, error) {
-	return nil, errors.ErrUnsupported
-}
-
-func (i inspected) Forget(context.Context, string) error { return nil } // it is new
-
 // The key that DPoP's tokens are bound to lies in a store that every script
 // reads, and none gets more of it than its use (BBA-62, BBA-64).
 func TestNoScriptReadsTheKeyThatTokensAreBoundTo(t *testing.T) {
@@ -259,3 +244,18 @@ func TestNoScriptReadsTheKeyThatTokensAreBoundTo(t *testing.T) {
 		}
 	}
 }
+
+// inspected is a browser whose service workers can be stopped.
+type inspected struct{ tab *stage.Tab }
+
+func (i inspected) Go(_ context.Context, address string) error { return i.tab.TryGo(address) }
+
+func (i inspected) Run(_ context.Context, expression string, out any) error {
+	return i.tab.TryEval(expression, out)
+}
+
+func (i inspected) Cookies(context.Context, string) ([]*http.Cookie, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (i inspected) Forget(context.Context, string) error { return nil } // it is new

@@ -46,10 +46,10 @@ func advise(v view) []string {
 	}
 	for _, about := range []struct{ attack, held, broken string }{
 		{"X1", "A page of another site could do nothing (X1) with %s.", "A page of another site got through (X1) with %s."},
-		{"X2", "A sub-domain that was taken over could forge no request (X2) with %s.", "It could (X2) with %s."},
+		{"X2", "A sub-domain that was taken over could forge no request (X2) with %s.", "A sub-domain that was taken over could forge requests (X2) with %s."},
 		{"X4", "The disk gave nothing of use (X4) with %s.", "What was read from the disk could be used elsewhere (X4) with %s."},
 		{"X10", "Copied cookies were of no use elsewhere (X10) with %s.", "Copied cookies could be used elsewhere (X10) with %s."},
-		{"logout", "What was copied before a sign-out was of no use after it with %s.", "It was of use after the sign-out with %s."},
+		{"logout", "What was copied before a sign-out was of no use after it with %s.", "What was copied before a sign-out was of use after it with %s."},
 		{"dump", "A dump of the server's store gave nothing of use with %s.", "A dump of the server's store gave something of use with %s."},
 	} {
 		if column(v, about.attack) < 0 {

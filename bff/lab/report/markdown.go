@@ -41,7 +41,7 @@ func writeMarkdown(w io.Writer, r lab.Report) error {
 		}
 		line("\n**broken**: the attacker got in, or changed something. held: the attack ran to its end and came to nothing. n/a: there is nothing to attack. ?: the attack did not run to its end, which says nothing.\n")
 		for _, a := range v.Attacks {
-			line("- %s, %s: %s.", a.ID, a.Name, inTable.Replace(a.Does))
+			line("- %s, %s: %s", a.ID, a.Name, inTable.Replace(a.Does))
 		}
 		line("")
 	}
@@ -62,7 +62,7 @@ func writeMarkdown(w io.Writer, r lab.Report) error {
 		}
 		line("")
 		for _, p := range v.Properties {
-			line("- %s: %s.", p.Name, inTable.Replace(p.Measures))
+			line("- %s: %s", p.Name, inTable.Replace(p.Measures))
 		}
 		line("")
 	}

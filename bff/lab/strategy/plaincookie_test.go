@@ -41,7 +41,7 @@ func signedIn(t *testing.T, id string) (w *strategy.World, origin string, client
 	}
 	origin, client = w.Origin(id), &http.Client{Transport: w.Transport(), Jar: asOverTLS{jar}}
 	callback := idptest.SignIn(t, client, origin+shared.PathLogin, strategy.Victim.Name, strategy.Victim.Password)
-	if status, page := get(t, client, callback); status != http.StatusOK || !strings.Contains(page, w.ClientID(id)) {
+	if status, page := get(t, client, callback); status != http.StatusOK || !strings.Contains(page, s.Name) {
 		t.Fatalf("the sign-in ends with %d %s", status, page)
 	}
 	return w, origin, client
