@@ -81,6 +81,7 @@ const (
 	KindID      = "id_token"
 	KindCookie  = "cookie"
 	KindCode    = "code"
+	KindForged  = "forged" // made from one of these, and issued by nobody
 )
 
 // Answer is what a server answered to one request.

@@ -140,7 +140,7 @@ func (t *tally) note(f forged, answer lab.Answer) {
 		t.order = append(t.order, f.how)
 	}
 	if t.seen[f.how][answer.Status]++; t.seen[f.how][answer.Status] == 1 || answer.Gave {
-		t.m.evidence.Taken = append(t.m.evidence.Taken, lab.Loot{Kind: "forged", From: f.how, Fingerprint: answer.With})
+		t.m.evidence.Taken = append(t.m.evidence.Taken, lab.Loot{Kind: lab.KindForged, From: f.how, Fingerprint: answer.With})
 		t.m.evidence.Answers = append(t.m.evidence.Answers, answer)
 	}
 }

@@ -48,7 +48,7 @@ func (m *mission) persistent(ctx context.Context) error {
 	}
 	m.evidence.Finished = newest.Error == ""
 	m.step("payload persistent.js stayed in the page and reported whatever was new to %s; the attacker kept the last of %d reports", m.attacker.origin, reports)
-	m.step("the payload set the page's clock forward: the application renewed its tokens: %s", newest.Places["renewed"])
+	m.step("the payload let the page's clock lie once: the application renewed its tokens: %s", newest.Places["renewed"])
 	if newest.Error != "" {
 		m.step("the payload could not do its part: %s", newest.Error)
 	}
