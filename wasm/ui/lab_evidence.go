@@ -41,13 +41,13 @@ func (l *labPage) evidence() app.UI {
 		body = append(body, app.P().Body(
 			app.A().Class("button quiet").Href(TryURL(lab.Order{Strategy: k.Row, Attack: k.Column})).Text("Try this one yourself")))
 	}
-	return dialog.Aria("labelledby", "evidence-title").Body(append([]app.UI{
+	return dialog.Aria("labelledby", evidenceTitleID).Body(append([]app.UI{
 		app.Div().Class("list-head").Body(
 			app.P().Class("number").Text(k.Column),
 			app.Button().ID("evidence-close").Type("button").Class("button small quiet").Text("Close").
 				OnClick(func(ctx app.Context, _ app.Event) { l.post(ctx, func(ctx app.Context) { l.closed(ctx, app.Event{}) }) }),
 		),
-		app.H2().ID("evidence-title").Text(s.Name + ": " + column.Name),
+		app.H2().ID(evidenceTitleID).TabIndex(-1).Text(s.Name + ": " + column.Name),
 		outcomeOf(mark, why),
 		app.P().Class("soft fine").Text(sentence(s.Keeps)),
 		app.P().Class("soft fine").Text(sentence(column.About)),

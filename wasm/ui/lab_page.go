@@ -57,7 +57,10 @@ func (l *labPage) load(ctx app.Context) {
 	})
 }
 
-const evidenceID = "evidence"
+const (
+	evidenceID      = "evidence"
+	evidenceTitleID = "evidence-title"
+)
 
 // show makes the dialog what the address says. The browser's own dialog keeps
 // the keyboard inside, and gives the focus back when it closes.
@@ -69,6 +72,10 @@ func (l *labPage) show(ctx app.Context) {
 		case !dialog.Truthy() || dialog.Get("open").Bool() == open:
 		case open:
 			dialog.Call("showModal")
+			// Not the button: the Enter that opened it is still being pressed.
+			if title := app.Window().GetElementByID(evidenceTitleID); title.Truthy() {
+				title.Call("focus")
+			}
 			dialog.Set("scrollTop", 0)
 		default:
 			dialog.Call("close")
@@ -302,12 +309,9 @@ func (r *reason) OnMount(ctx app.Context) {
 }
 
 func (r *reason) Render() app.UI {
-	return app.P().ID("reason").Class("reason").Aria("hidden", "true").Text(orHint(r.text))
-}
-
-func orHint(text string) string {
-	if text == "" {
-		return "Point at a cell to see why."
+	box := app.P().ID("reason").Aria("hidden", "true")
+	if r.text == "" {
+		return box.Class("reason idle").Text("Point at a cell to see why.")
 	}
-	return text
+	return box.Class("reason").Text(r.text)
 }
