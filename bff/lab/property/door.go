@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-
-	"cloakroom/shared"
 )
 
 // door lets victims in by HTTP alone: each comes with nothing but the session at
@@ -30,7 +28,7 @@ func (s *subject) door(ctx context.Context) (*door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("property: read the provider's cookies: %w", err)
 	}
-	return &door{navigating{s.world.Transport()}, s.world.Origin(s.strategy.ID) + shared.PathLogin, issuer, cookies}, nil
+	return &door{navigating{s.world.Transport()}, s.world.SignIn(s.strategy), issuer, cookies}, nil
 }
 
 // enter has n victims sign in, one after the other.

@@ -23,10 +23,15 @@ const (
 func (s *subject) largest(ctx context.Context, m *lab.Measure) error {
 	defer s.world.Pad(0)
 	s.in = false
+	visits := len(s.world.Visits(0))
+	if err := attack.SignIn(ctx, s.browser, s.world, s.strategy); err != nil {
+		return err
+	}
+	usual := s.fetched(s.world.Visits(visits))
 	refusals := map[int]string{}
 	n, err := biggest(doubled, func(i int) (bool, error) {
 		size := sized(i)
-		refusal, err := s.fits(ctx, size)
+		refusal, err := s.fits(ctx, size, usual)
 		if err != nil {
 			return false, err
 		}
@@ -74,8 +79,9 @@ func biggest(n int, fits func(i int) (bool, error)) (int, error) {
 }
 
 // fits signs in with tokens of that size; refusal is what kept it from
-// succeeding, in words that are the same in every run.
-func (s *subject) fits(ctx context.Context, size int) (refusal string, err error) {
+// succeeding, in words that are the same in every run. What asks the provider
+// for tokens more often than usual has not kept those it had.
+func (s *subject) fits(ctx context.Context, size, usual int) (refusal string, err error) {
 	s.world.Pad(size)
 	visits := len(s.world.Visits(0))
 	attempt, cancel := context.WithTimeout(ctx, patience)
@@ -98,7 +104,7 @@ func (s *subject) fits(ctx context.Context, size int) (refusal string, err error
 	}()
 	failed := attack.SignIn(attempt, s.browser, s.world, s.strategy)
 	if failed == nil {
-		if s.fetched(s.world.Visits(visits)) > 1 {
+		if s.fetched(s.world.Visits(visits)) > usual {
 			return "the tokens were not kept, and the provider was asked for more", nil
 		}
 		return "", nil
@@ -122,23 +128,25 @@ func (s *subject) fits(ctx context.Context, size int) (refusal string, err error
 // leads to.
 func (s *subject) refused(visits []strategy.Visit) string {
 	for _, v := range visits {
-		if v.Status < 400 || v.Path == shared.PathUser && v.Status == http.StatusUnauthorized || v.Path == "/favicon.ico" {
+		// A page that asks who is there is told that nobody is.
+		nobody := s.ofApplication(v) && v.Status == http.StatusUnauthorized
+		if v.Status < 400 || nobody || v.Path == "/favicon.ico" {
 			continue
 		}
-		who := "the provider"
+		who := "the provider answered"
 		switch origin := "http://" + v.Host; {
 		case origin == s.world.API():
-			who = "the API"
+			who = "the API answered"
 		case s.ofApplication(v) && strings.HasPrefix(v.Path, "/api/"):
-			who = "the call"
+			who = "the application answered the call"
 		case s.ofApplication(v) && strings.HasPrefix(v.Path, shared.BFFPrefix):
-			who = "the sign-in"
+			who = "the application answered the sign-in"
 		case s.ofApplication(v):
-			who = "the page"
+			who = "the application answered its page"
 		case origin != s.world.Issuer():
 			continue
 		}
-		return fmt.Sprintf("%s was answered %d", who, v.Status)
+		return fmt.Sprintf("%s %d", who, v.Status)
 	}
 	return ""
 }

@@ -96,13 +96,20 @@ func (s *subject) nextCall(ctx context.Context, m *lab.Measure) error {
 		return err
 	}
 	seen := s.world.Visits(visits)
-	part := "had no part in it: it has no session to lose, and its files are the same everywhere"
+	part := "had no part in it: its files are the same everywhere"
 	for _, v := range seen {
 		if s.ofApplication(v) {
 			part = fmt.Sprintf("answered %d to %s", v.Status, v.Request())
 		}
 	}
 	note(m, "the application's server %s", part)
+	// A page that has its token from a server does not ask it with every call.
+	if s.strategy.TokensInPage && !s.strategy.Public && state == stateIn {
+		note(m, "the page had a token still, and was loaded again")
+		if state, err = s.open(ctx, s.browser); err != nil {
+			return err
+		}
+	}
 	s.survived(m, state, s.asked(seen))
 	return nil
 }

@@ -81,6 +81,15 @@ func (w *World) replace(s lab.Strategy) (back func(), err error) {
 	return func() { set(first) }, nil
 }
 
+// SignIn is where a visit begins a sign-in at an application whose server does
+// that.
+func (w *World) SignIn(s lab.Strategy) string {
+	if s.TokensInPage {
+		return w.Origin(s.ID) + mediatorSignIn
+	}
+	return w.Origin(s.ID) + shared.PathLogin
+}
+
 // Pad has the provider put a claim of n random letters into every access and
 // every ID token from now on, as one does that lists a user's groups.
 func (w *World) Pad(n int) { w.padding.Store(int64(n)) }

@@ -92,7 +92,7 @@ func (w *World) mediator(s lab.Strategy) (http.Handler, error) {
 	m.verifier, m.revoke = provider.Verifier(&oidc.Config{ClientID: m.oauth.ClientID}), more.Revocation
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /sign-in", m.signIn)
+	mux.HandleFunc("GET "+mediatorSignIn, m.signIn)
 	mux.HandleFunc("GET "+mediatorCallback, m.callback)
 	mux.Handle("GET /session", m.guarded(func(rw http.ResponseWriter, _ *http.Request, _ *mediated) { rw.WriteHeader(http.StatusNoContent) }))
 	mux.Handle("POST /token", m.guarded(m.token))
@@ -102,6 +102,9 @@ func (w *World) mediator(s lab.Strategy) (http.Handler, error) {
 }
 
 const mediatorCallback = "/callback"
+
+// mediatorSignIn begins one.
+const mediatorSignIn = "/sign-in"
 
 func (m *mediator) context(ctx context.Context) context.Context {
 	return oidc.ClientContext(ctx, m.client)
