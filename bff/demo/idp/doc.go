@@ -3,11 +3,13 @@
 // what a provider adds to it: users, pages, sessions, consent, keys, grants.
 //
 // It serves the authorization code flow with PKCE S256, to confidential clients
-// and, if any are registered, to public ones, whose pages it then lets read, and
-// nothing else but, to clients that are InsecureImplicit, the implicit grant: what server.go does not name does not exist. It never
-// extends a refresh token's life, never honours a token of an ended session,
-// and never issues a token that is not a JWT its published keys verify, unless
-// a test asks for one with SetFault.
+// and, if any are registered, to public ones, whose pages it then lets read; to
+// clients that are InsecureImplicit the implicit grant, too; and nothing else:
+// what server.go does not name does not exist. Tokens are bound to the key of a
+// proof of possession that comes with their request (bound.go). It never extends
+// a refresh token's life, never honours a token of an ended session, and never
+// issues a token that is not a JWT its published keys verify, unless a test asks
+// for one with SetFault.
 //
 //	/authorize -> rules (authorize.go) -> /interaction: sign in, consent -> code
 //	/oauth/token -> op mints drafts -> seal (tokens.go): RFC 9068, clock, fault

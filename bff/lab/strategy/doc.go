@@ -3,11 +3,12 @@
 // loopback.
 //
 // It owns the pages of the applications that hold tokens, each a few lines of
-// plain script, and runs the others' servers as anybody would: Cloakroom is an
-// address, reached over HTTP, and configured by a file. It never looks inside
-// what is judged, and judges nothing.
+// plain script or, for one, a Go program, and a small token-mediating backend.
+// It runs the others' servers as anybody would: Cloakroom is an address, reached
+// over HTTP, and configured by a file. It never looks inside what is judged, and
+// judges nothing.
 //
-//	<id>.lab.localhost  -> page with the tokens, or the proxy in front of Cloakroom
+//	<id>.lab.localhost  -> page with the tokens, mediator, or proxy in front of Cloakroom
 //	idp.lab.localhost   -> OpenID Provider (package idp)
 //	api.lab.localhost   -> API (package api), open to the pages with tokens
 //

@@ -9,7 +9,7 @@ export async function begin() {
   const state = crypto.randomUUID();
   sessionStorage.setItem("state", state);
   location.assign(issuer + "/authorize?" + new URLSearchParams({
-    response_type: "token", client_id: client, redirect_uri: redirect, state, scope: scope.replace("offline_access ", ""),
+    response_type: "token", client_id: client, redirect_uri: redirect, scope, state,
   }));
 }
 
