@@ -188,7 +188,7 @@ func (a *account) send(ctx context.Context, method, address string, form url.Val
 		r.Header.Set("Origin", r.URL.Scheme+"://"+r.URL.Host)
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
-	if strings.HasSuffix(r.URL.Path, "/oauth/token") {
+	if bound(a.target) && strings.HasSuffix(r.URL.Path, "/oauth/token") {
 		if err := a.attacker.prove(r, ""); err != nil {
 			return reply{}, err
 		}

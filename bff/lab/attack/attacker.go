@@ -262,8 +262,10 @@ func (a *attacker) redeem(ctx context.Context, s lab.Strategy, p piece, form url
 		return err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if err := a.prove(r, ""); err != nil {
-		return err
+	if bound(s) {
+		if err := a.prove(r, ""); err != nil {
+			return err
+		}
 	}
 	answer, body, err := a.ask(ctx, r, p.fingerprint())
 	if err != nil {

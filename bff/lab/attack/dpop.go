@@ -11,7 +11,12 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"cloakroom/shared/lab"
 )
+
+// bound reports whether an application has its tokens bound to a key.
+func bound(s lab.Strategy) bool { return s.ID == "dpop" }
 
 // newKey makes a key for proofs of possession.
 func newKey() *ecdsa.PrivateKey {
@@ -53,9 +58,9 @@ func base64url(b []byte) string { return base64.RawURLEncoding.EncodeToString(b)
 // for tokens has no token yet; it shows the key the new ones are to be bound to.
 func (a *attacker) prove(r *http.Request, token string) error {
 	scheme, key := "Bearer", a.key
-	if bound := thumbprintOf(token); bound != "" {
+	if thumbprint := thumbprintOf(token); thumbprint != "" {
 		scheme = "DPoP"
-		if found := a.found(bound); found != nil {
+		if found := a.found(thumbprint); found != nil {
 			key = found
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"cloakroom/shared/lab"
 )
@@ -31,7 +30,6 @@ func (a *attacker) question(s lab.Strategy, state, challenge string) url.Values 
 	}
 	if implicit(s) {
 		question.Set("response_type", "token")
-		question.Set("scope", strings.Replace(a.world.Scope(), "offline_access ", "", 1)) // which is for codes
 		question.Del("code_challenge")
 		question.Del("code_challenge_method")
 	}

