@@ -18,7 +18,7 @@ func measure(t *testing.T, cfg strategy.Config, ids ...string) map[string]lab.Me
 	t.Helper()
 	cfg.Strategies = pick(t, lab.FindStrategy, ids...)
 	w, b, last := openLab(t, cfg), newVictim(t), time.Now()
-	all, err := property.Measure(t.Context(), w, b, nil, func(m lab.Measure) {
+	all, err := property.Measure(t.Context(), w, b, nil, nil, func(m lab.Measure) {
 		t.Logf("%-20s %-16s %s%s%s (%v)\n%s", m.Strategy, m.Property, m.Finding, m.Missing, m.Failed, time.Since(last).Round(time.Millisecond), strings.Join(m.Steps, "\n"))
 		last = time.Now()
 	})
@@ -134,7 +134,7 @@ func TestAPropertyFollowsWhatHappens(t *testing.T) {
 		return config
 	})
 	b := newVictim(t)
-	all, err := property.Measure(t.Context(), w, oneTab{b}, nil, nil)
+	all, err := property.Measure(t.Context(), w, oneTab{b}, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

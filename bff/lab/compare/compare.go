@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -147,15 +146,10 @@ func (r *run) properties(ctx context.Context) error {
 	if err := r.enter(ctx); err != nil {
 		return err
 	}
-	chosen := func(m lab.Measure) bool {
-		return slices.ContainsFunc(r.Choice.Properties, func(p lab.Property) bool { return p.ID == m.Property })
-	}
-	found, err := property.Measure(ctx, r.world, r.browser, r.Choice.Strategies, func(m lab.Measure) {
-		if chosen(m) {
-			r.tell(m.Strategy, m.Property, cmp.Or(m.Finding, m.Missing, m.Failed))
-		}
+	found, err := property.Measure(ctx, r.world, r.browser, r.Choice.Strategies, r.Choice.Properties, func(m lab.Measure) {
+		r.tell(m.Strategy, m.Property, cmp.Or(m.Finding, m.Missing, m.Failed))
 	})
-	r.made.Measures = slices.DeleteFunc(found, func(m lab.Measure) bool { return !chosen(m) })
+	r.made.Measures = found
 	return err
 }
 

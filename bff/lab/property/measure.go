@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"cloakroom/bff/lab/attack"
 	"cloakroom/bff/lab/strategy"
@@ -40,19 +41,25 @@ var (
 	}
 )
 
-// Measure finds every property of the strategies, which must be of w; nil: all
-// of them. progress, unless it is nil, is told of each as it is found; they are
+// Measure finds the properties of the strategies, which must be of w; nil: all
+// of them, of either. progress, unless it is nil, is told of each as it is found; they are
 // returned strategy by strategy, in the order of lab.Properties. The error is
 // ctx's: what else goes wrong is in the measure that it kept from being made.
-func Measure(ctx context.Context, w *strategy.World, b attack.Browser, strategies []lab.Strategy, progress func(lab.Measure)) ([]lab.Measure, error) {
+func Measure(ctx context.Context, w *strategy.World, b attack.Browser, strategies []lab.Strategy, properties []lab.Property, progress func(lab.Measure)) ([]lab.Measure, error) {
 	if strategies == nil {
 		strategies = w.Strategies()
+	}
+	if properties == nil {
+		properties = lab.Properties()
 	}
 	found := map[[2]string]lab.Measure{}
 	look := func(s *subject, ways []way) {
 		for _, way := range ways {
 			if ctx.Err() != nil {
 				return
+			}
+			if !slices.ContainsFunc(properties, func(p lab.Property) bool { return p.ID == way.property }) {
+				continue
 			}
 			m := lab.Measure{Strategy: s.strategy.ID, Property: way.property}
 			if err := way.measure(s, ctx, &m); err != nil {
