@@ -18,7 +18,7 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit e2e lab lab-report bench-stores chromium provider servers clean
+.PHONY: help run build wasm test check rules unit e2e deploy lab lab-report bench-stores chromium provider servers balancers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -46,7 +46,7 @@ $(LAB_WASM): $(LAB_SRC)
 	@GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $@ ./bff/lab/strategy/wasmpage
 	@cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" $(@D)
 
-test: check unit e2e ## everything, on a fresh machine too
+test: check unit e2e ## everything but make deploy, on a fresh machine too
 	@cat $(RESULTS)/*.json | awk ' \
 		/"Test":/ && /^\{[^}]*"Action":"pass"/ { passed++ } \
 		/"Test":/ && /^\{[^}]*"Action":"fail"/ { failed++ } \
@@ -66,11 +66,15 @@ check: ## gofmt, vet and staticcheck, of both sides and both modules; a proof fo
 rules: ## write the table of rules into README.md
 	@$(GO) run ./bff/rules/table
 
-unit: wasm servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
+unit: wasm chromium servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
-	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m ./...
-	@cd bff/deploy/kubernetes && $(GO) run $(GOTESTSUM) --format pkgname --jsonfile ../../../$(RESULTS)/kubernetes.json -- ./...
+	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m $$($(GO) list ./... | grep -v /bff/deploy$$)
+
+deploy: wasm servers balancers ## the files under bff/deploy, checked and run: HAProxy, Nginx, Caddy, systemd, Kubernetes (builds Caddy)
+	@echo "== deploy"
+	@$(GO) run $(GOTESTSUM) --format testname -- -count=1 -timeout 20m ./bff/deploy
+	@cd bff/deploy/kubernetes && $(GO) run $(GOTESTSUM) --format testname -- -count=1 ./...
 
 e2e: wasm chromium provider servers ## the whole demo in a real browser, and a provider of another house
 	@echo "== e2e"
@@ -106,8 +110,10 @@ $(PROVIDER)/node_modules/.package-lock.json: $(PROVIDER)/package-lock.json
 
 servers:
 	@.ci/install redis-server:redis-server memcached:memcached mariadb-server:mariadbd \
-		postgresql:/usr/lib/postgresql/*/bin/postgres \
-		haproxy:haproxy nginx:nginx gettext-base:envsubst systemd:systemd-analyze
+		postgresql:/usr/lib/postgresql/*/bin/postgres
+
+balancers:
+	@.ci/install haproxy:haproxy nginx:nginx gettext-base:envsubst systemd:systemd-analyze
 
 clean:
 	@rm -rf bin $(WASM) $(WASM).* bff/lab/strategy/built/*
