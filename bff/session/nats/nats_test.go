@@ -27,7 +27,7 @@ func TestStoreAlone(t *testing.T) {
 
 func TestStoreOnAClusterInMemory(t *testing.T) {
 	t.Parallel()
-	c := startCluster(t, 3, nil)
+	c := startCluster(t, 3, patient)
 	suite(t, func(*testing.T) session.Store { return c.inTurn() })
 }
 
@@ -35,11 +35,16 @@ func TestStoreOnAClusterOnDiskWithTLS(t *testing.T) {
 	t.Parallel()
 	certificate := servers.NewCertificate(t, t.TempDir())
 	c := startCluster(t, 3, func(c *nats.Config) {
+		patient(c)
 		c.Cluster.StoreDir = t.TempDir()
 		c.Cluster.CertFile, c.Cluster.KeyFile, c.Cluster.CAFile = certificate.Cert, certificate.Key, certificate.CA
 	})
 	suite(t, func(*testing.T) session.Store { return c.inTurn() })
 }
+
+// patient is for what is tested by its answers: three servers under the race
+// detector, on a machine that does other work too, take their time.
+func patient(c *nats.Config) { c.Timeout = 20 * time.Second }
 
 func suite(t *testing.T, open func(t *testing.T) session.Store) {
 	storetest.Run(t, storetest.Backend{Open: open})

@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	// The tests wait for elections more than they compute.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	storetest.Main(m, openInstance, leaderOf)
