@@ -476,14 +476,14 @@ func shelters(t *testing.T) map[string]shelter {
 				return []string{with(sessionSection("memory", "", ""), more)}
 			}
 		}},
-		"mongodb": {each: calls / 4, rounds: 20, races: 25, start: inOnePlace(func(t *testing.T) string {
+		"mongodb": {each: calls / 4, rounds: 10, races: 25, start: inOnePlace(func(t *testing.T) string {
 			return sessionSection("mongodb", "mongodb://"+servers.FerretDB(t, nil).Addr()+"/cloakroom", "")
 		})},
 		"nats": {each: calls / 4, rounds: 20, races: 100, start: inOnePlace(func(t *testing.T) string {
 			return sessionSection("nats", "nats://"+servers.NATS(t).Addr(), "")
 		})},
 		// Its three servers share the processor with the test.
-		"nats, embedded": {each: 16, rounds: 20, races: 100, start: func(*testing.T) func(*testing.T, int, string) []string {
+		"nats, embedded": {each: 16, rounds: 10, races: 50, start: func(*testing.T) func(*testing.T, int, string) []string {
 			return embeddedCluster
 		}},
 	}
