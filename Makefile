@@ -66,13 +66,13 @@ check: ## gofmt, vet and staticcheck, of both sides and both modules; a proof fo
 rules: ## write the table of rules into README.md
 	@$(GO) run ./bff/rules/table
 
-# bff/server has fleets and real stores of its own, under load: it gets the machine for itself.
+# Fleets of servers, and three NATS servers to a test, need the machine for themselves.
 unit: wasm chromium servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
 	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m \
-		$$($(GO) list ./... | grep -v '/bff/\(deploy\|server\)$$')
-	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/server.json -- -race -timeout 20m ./bff/server
+		$$($(GO) list ./... | grep -v '/bff/\(deploy\|server\|session/nats\)$$')
+	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/server.json -- -race -p 1 -timeout 20m ./bff/session/nats ./bff/server
 
 deploy: wasm servers balancers ## the files under bff/deploy, checked and run: HAProxy, Nginx, Caddy, systemd, Kubernetes (builds Caddy)
 	@echo "== deploy"
