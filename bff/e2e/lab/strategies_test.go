@@ -130,7 +130,9 @@ func TestEveryApplicationSignsInCallsRenewsAndSignsOut(t *testing.T) {
 			p.click("#sign-out")
 			p.awaitState("out")
 			p.await(`document.querySelectorAll("#orders li").length === 0`)
-			stage.Until(t, stage.Patience, "the token to be revoked", func() bool { return p.granted("/revoke") > revoked })
+			if s.ID != "cookie-jwt" { // whose server drops its cookies and leaves it at that
+				stage.Until(t, stage.Patience, "the token to be revoked", func() bool { return p.granted("/revoke") > revoked })
+			}
 			p.click("#again")
 			p.await(`document.querySelector("#status").textContent.includes("any more")`)
 			p.awaitState("out")
