@@ -58,25 +58,20 @@ func (a Access) record(r *http.Request, status int, bytes int64, took time.Durat
 	if !a.Log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
-	attrs := [9]slog.Attr{
+	attrs := append(make([]slog.Attr, 0, 9),
 		slog.String("method", r.Method), slog.String("route", route), slog.String("path", r.URL.Path),
 		slog.Int("status", status), slog.Int64("bytes", bytes), slog.Int64("micros", took.Microseconds()),
 		slog.String("client", host(r.RemoteAddr)),
-	}
-	n := 7
+	)
 	if a.Session != nil {
 		if id := a.Session(r); id != "" {
-			attrs[n] = slog.String("session", id)
-			n++
+			attrs = append(attrs, slog.String("session", id))
 		}
 	}
 	if aborted {
-		attrs[n] = slog.Bool("aborted", true)
-		n++
+		attrs = append(attrs, slog.Bool("aborted", true))
 	}
-	line := slog.NewRecord(time.Now(), slog.LevelInfo, "request", 0)
-	line.AddAttrs(attrs[:n]...)
-	_ = a.Log.Handler().Handle(context.Background(), line) // a log that fails has nobody to tell
+	a.Log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }
 
 // digits is the status as text, without making it anew each time.

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -39,18 +38,18 @@ func ClientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr {
 	return client
 }
 
-// clientText is ClientAddr as text, a part of RemoteAddr where that is it.
+// clientText is ClientAddr as text: a part of RemoteAddr, where that begins so.
 func clientText(r *http.Request, trusted []netip.Prefix) string {
 	client := ClientAddr(r, trusted)
 	if !client.IsValid() {
 		return ""
 	}
-	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && client.Is4() {
-		if peer, err := netip.ParseAddr(host); err == nil && peer == client {
-			return host
-		}
+	var room [64]byte
+	text := client.AppendTo(room[:0])
+	if n := len(text); n <= len(r.RemoteAddr) && r.RemoteAddr[:n] == string(text) {
+		return r.RemoteAddr[:n]
 	}
-	return client.String()
+	return string(text)
 }
 
 // parseEntry reads an address, with or without a port or brackets.

@@ -73,7 +73,7 @@ func (x *exchange) copyBody(res *http.Response) error {
 			return nil
 		case err != nil:
 			if !errors.Is(err, context.Canceled) {
-				x.proxy.log.LogAttrs(x.in.Context(), slog.LevelWarn, "stream broken", slog.String("route", x.Path), slog.String("cause", masked(err.Error())))
+				x.proxy.log.LogAttrs(x.in.Context(), slog.LevelWarn, "stream broken", slog.String("route", x.Path), slog.String("cause", masked(x.redacted(err))))
 			}
 			return err
 		}

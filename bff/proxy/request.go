@@ -48,6 +48,11 @@ func (x *exchange) request() *http.Request {
 	return out
 }
 
+// target is what the upstream is asked for.
+func (x *exchange) target() *url.URL {
+	return &url.URL{Scheme: x.Upstream.Scheme, Host: x.Upstream.Host, Path: x.path, RawQuery: plainQuery(x.in.URL.RawQuery)}
+}
+
 // header is what of the client's header goes on, and what we add. The values are
 // shared with the client's: nobody alters them.
 func (x *exchange) header() http.Header {

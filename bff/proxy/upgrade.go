@@ -3,7 +3,6 @@ package proxy
 import (
 	"net/http"
 	"net/http/httputil"
-	"net/url"
 	"strings"
 )
 
@@ -37,11 +36,6 @@ func (x *exchange) rewrite(pr *httputil.ProxyRequest) {
 // upstream sends an informational one.
 func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 	return x.roundTrip(out.WithContext(x.hints.trace(x.ctx)))
-}
-
-// target is what the upstream is asked for.
-func (x *exchange) target() *url.URL {
-	return &url.URL{Scheme: x.Upstream.Scheme, Host: x.Upstream.Host, Path: x.path, RawQuery: plainQuery(x.in.URL.RawQuery)}
 }
 
 // isWebSocket recognises an opening handshake (RFC 6455 §4.1), which is a GET

@@ -73,21 +73,24 @@ func (m *Manager) Create(ctx context.Context, s Session) (Ticket, error) {
 // What its slices hold is shared with other callers, and not to be altered.
 func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
 	id, ring := t.ID(), m.ring.keys.Load()
-	s, have := m.known.get(id, ring)
-	r, err := m.getUnless(ctx, id, have)
+	found := m.known.get(id, ring)
+	r, err := m.getUnless(ctx, id, found.version)
 	if err != nil {
 		return Session{}, fmt.Errorf("session: load: %w", err)
 	}
-	if have == 0 || r.Version != have {
-		if s, err = m.open(t, &r); err != nil {
+	same := found.version != 0 && r.Version == found.version && (r.Data == nil || sealOf(r.Data) == found.seal)
+	if !same {
+		s, err := m.open(t, &r)
+		if err != nil {
 			return Session{}, err
 		}
-		m.known.put(id, ring, r.Version, s)
+		found = open{version: r.Version, seal: sealOf(r.Data), ring: ring, session: s}
+		m.known.put(id, found)
 	}
-	if err := m.alive(&s); err != nil {
+	if err := m.alive(&found.session); err != nil {
 		return Session{}, err
 	}
-	return s, nil
+	return found.session, nil
 }
 
 func (m *Manager) getUnless(ctx context.Context, id ID, have Version) (Record, error) {

@@ -21,8 +21,21 @@ type opened struct {
 // open is a session as it was found in the record of a version, by a ring.
 type open struct {
 	version Version
+	seal    seal
 	ring    *[]ringKey
 	session Session
+}
+
+// seal is the end of a record's Data, the tag of its AEAD: of two records only
+// one has it. Versions alone do not tell, where a store counts: one that lost its
+// last writes, as a failover does, gives the same number again for another write.
+type seal [16]byte
+
+func sealOf(data []byte) (s seal) {
+	if len(data) >= len(s) {
+		copy(s[:], data[len(data)-len(s):])
+	}
+	return s
 }
 
 const (
@@ -32,10 +45,9 @@ const (
 
 func newOpened(now func() time.Time) *opened { return &opened{now: now, young: map[ID]open{}} }
 
-// get returns the session of id as it was opened last, by that ring, and the
-// version it had then; 0 when there is none. Whoever gets it must not alter what
-// it points to.
-func (o *opened) get(id ID, ring *[]ringKey) (Session, Version) {
+// get returns the session of id as it was opened last, by that ring; its version
+// is 0 when there is none. Whoever gets it must not alter what it points to.
+func (o *opened) get(id ID, ring *[]ringKey) open {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.turn()
@@ -47,16 +59,16 @@ func (o *opened) get(id ID, ring *[]ringKey) (Session, Version) {
 		}
 	}
 	if found.ring != ring {
-		return Session{}, 0
+		return open{}
 	}
-	return found.session, found.version
+	return found
 }
 
-func (o *opened) put(id ID, ring *[]ringKey, version Version, s Session) {
+func (o *opened) put(id ID, found open) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.turn()
-	o.young[id] = open{version, ring, s}
+	o.young[id] = found
 }
 
 func (o *opened) forget(id ID) {

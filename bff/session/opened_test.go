@@ -1,7 +1,9 @@
 package session_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"cloakroom/bff/secret"
 	"cloakroom/bff/session"
@@ -63,5 +65,49 @@ func TestWhoLoadsASessionMayAlterIt(t *testing.T) {
 			t.Fatalf("Load = %q, %v", s.Subject, err)
 		}
 		s.Subject = "mallory"
+	}
+}
+
+// countingStore counts from anew for whatever it has lost: the next write gets
+// the number of one that is gone.
+type countingStore struct {
+	session.Store
+	record session.Record
+}
+
+func (c *countingStore) Get(context.Context, session.ID) (session.Record, error) {
+	r := c.record
+	r.Version = 7
+	return r, nil
+}
+
+// TestAVersionThatComesTwiceIsNotTheSameSession: a failover loses the last
+// writes, and the ones after it get their numbers.
+func TestAVersionThatComesTwiceIsNotTheSameSession(t *testing.T) {
+	h := newHouse(t, ring(t, key("one")))
+	ticket, err := h.Create(t.Context(), session.Session{Subject: "alice", Tokens: session.Tokens{Access: secret.New("lost")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := &countingStore{}
+	m, err := session.New(store, session.Config{Keys: ring(t, key("one")), Now: func() time.Time { return h.now }, Lifetimes: h.Lifetimes()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, access := range []string{"lost", "kept"} {
+		if _, err := h.Update(t.Context(), ticket, func(s *session.Session) error {
+			s.Tokens.Access = secret.New(access)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if store.record, err = h.store.Get(t.Context(), ticket.ID()); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if s, err := m.Load(t.Context(), ticket); err != nil || s.Tokens.Access.Reveal() != access {
+				t.Errorf("Load = %q, %v, want %q", s.Tokens.Access.Reveal(), err, access)
+			}
+		}
 	}
 }
