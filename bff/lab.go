@@ -7,11 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
 
 	"cloakroom/bff/lab/live"
 	"cloakroom/bff/lab/machine"
+	"cloakroom/bff/lab/strategy"
 	"cloakroom/shared/lab"
 )
 
@@ -30,19 +29,14 @@ func openLab(ctx context.Context, log *slog.Logger, stderr io.Writer) (opened *l
 	return opened, func() error { return errors.Join(opened.Close(), needs.Close()) }, nil
 }
 
-// notInstalled names the package of a store that is not on this machine.
+// notInstalled says which store has to be installed for a strategy; "": none.
 func notInstalled(s lab.Strategy) string {
-	needed, ok := map[string]struct{ program, debian string }{
-		"bff-redis": {"redis-server", "redis-server"}, "bff-sql": {"/usr/lib/postgresql/*/bin/postgres", "postgresql"},
-	}[s.ID]
-	if !ok {
+	kind := strategy.StoreOf(s)
+	if kind == "" {
 		return ""
 	}
-	if _, err := exec.LookPath(needed.program); err == nil {
-		return ""
+	if err := machine.Installed(kind); err != nil {
+		return "It cannot be tried: " + err.Error() + "."
 	}
-	if found, _ := filepath.Glob(needed.program); len(found) > 0 {
-		return ""
-	}
-	return "This needs a store that is not installed: apt-get install " + needed.debian + "."
+	return ""
 }
