@@ -212,6 +212,7 @@ func theStoreIsKilled(t *testing.T, f *fleet, store outage, ticket string) {
 	for _, i := range f.instances {
 		f.waitServed(t, i, ticket)
 	}
+	f.callers.hurried.Store(false)
 	answers := f.rush(t.Context(), ticket, 64, f.instances...)
 	f.mustServe(t, answers, calls)
 	f.mustHaveRotated(t, 1, 1)
