@@ -18,7 +18,7 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit e2e deploy lab lab-report bench-stores chromium provider servers balancers clean
+.PHONY: help run build wasm test check rules unit fleets e2e deploy lab lab-report bench-stores chromium provider servers balancers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -46,8 +46,8 @@ $(LAB_WASM): $(LAB_SRC)
 	@GOOS=js GOARCH=wasm $(GO) build -trimpath -ldflags '-s -w' -o $@ ./bff/lab/strategy/wasmpage
 	@cp "$$($(GO) env GOROOT)/lib/wasm/wasm_exec.js" $(@D)
 
-test: check unit e2e ## everything but make deploy, on a fresh machine too
-	@cat $(RESULTS)/*.json | awk ' \
+test: check unit e2e ## everything but make fleets and make deploy, on a fresh machine too
+	@cat $(RESULTS)/unit.json $(RESULTS)/alone.json $(RESULTS)/e2e.json | awk ' \
 		/"Test":/ && /^\{[^}]*"Action":"pass"/ { passed++ } \
 		/"Test":/ && /^\{[^}]*"Action":"fail"/ { failed++ } \
 		/"Test":/ && /^\{[^}]*"Action":"skip"/ { skipped++ } \
@@ -66,13 +66,22 @@ check: ## gofmt, vet and staticcheck, of both sides and both modules; a proof fo
 rules: ## write the table of rules into README.md
 	@$(GO) run ./bff/rules/table
 
-# Fleets of servers, and three NATS servers to a test, need the machine for themselves.
+# Several servers and instances to a test need the machine for themselves, and
+# those that are killed under load, again and again, need time.
+ALONE  := ./bff/session/nats ./bff/server
+FLEETS := ^Test(EveryStoreKeepsTheFleetsPromises|ARenewalMeetsTrouble|AProviderThatTakesTenSecondsIsAskedOnce|KeysAreRotatedUnderLoad|SealedSessionsOutliveRotatedKeys|AStoreIsKilledUnderLoad|NothingIsLost.*)$$
+RACE   := $(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)
+
 unit: wasm chromium servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
-	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m \
-		$$($(GO) list ./... | grep -v '/bff/\(deploy\|server\|session/nats\)$$')
-	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/server.json -- -race -p 1 -timeout 20m ./bff/session/nats ./bff/server
+	@$(RACE)/unit.json -- -race -timeout 20m -skip '$(FLEETS)' $$($(GO) list ./... | grep -v '/bff/\(deploy\|server\|session/nats\)$$')
+	@$(RACE)/alone.json -- -race -p 1 -timeout 20m -skip '$(FLEETS)' $(ALONE)
+
+fleets: wasm servers ## instances and stores that are killed, rotated and raced under load, for ten minutes
+	@echo "== fleets"
+	@mkdir -p $(RESULTS)
+	@$(RACE)/fleets.json -- -race -p 1 -timeout 30m -run '$(FLEETS)' ./bff/session/... ./bff/server
 
 deploy: wasm servers balancers ## the files under bff/deploy, checked and run: HAProxy, Nginx, Caddy, systemd, Kubernetes (builds Caddy)
 	@echo "== deploy"
