@@ -88,6 +88,10 @@ func TestAPersonWithAKeyboard(t *testing.T) {
 	tab.TabTo(`nav a[href="/orders?page=2"]`)
 	tab.Enter()
 	tab.WaitAt("/orders?page=2")
+	stage.Until(t, stage.Patience, "the second page", func() bool {
+		calls := b.Sent("/api/orders")[asked:]
+		return len(calls) > 0 && calls[len(calls)-1].Status != 0
+	})
 	tab.WaitVisible(orderRows)
 	for _, e := range b.Sent("/api/orders")[asked:] {
 		if e.Status != http.StatusOK {
