@@ -85,7 +85,11 @@ func (m *mission) forgery(ctx context.Context, origin string) error {
 func (m *mission) lure(ctx context.Context, origin, payload string, parameters map[string]string) (message, error) {
 	collector, arrived := m.attacker.expect()
 	parameters["collector"] = collector
-	page := "<!doctype html><title>Kittens</title><body><script type=\"module\">" + script(payload, parameters) + "</script>"
+	var then []string
+	if m.options.Return {
+		parameters["home"], then = m.world.Origin(m.target.ID)+"/", []string{"homeward.js"}
+	}
+	page := "<!doctype html><title>Kittens</title><body><script type=\"module\">" + script(payload, parameters, then...) + "</script>"
 	if err := m.browser.Go(ctx, origin+m.attacker.publish("text/html", page)); err != nil {
 		return message{}, fmt.Errorf("attack: open the attacker's page: %w", err)
 	}

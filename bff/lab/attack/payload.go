@@ -3,6 +3,7 @@ package attack
 import (
 	"embed"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -13,15 +14,16 @@ var payloads embed.FS
 var prelude = []string{"report.js", "reading.js", "taps.js"}
 
 // script makes an expression of a payload: its parameters as constants, what
-// sends reports, and the payload itself, in a function that nobody awaits.
-func script(name string, parameters map[string]string) string {
+// sends reports, the payload itself, and what comes then, in a function that
+// nobody awaits.
+func script(name string, parameters map[string]string, then ...string) string {
 	var text strings.Builder
 	text.WriteString("void (async () => {\n")
 	for key, value := range parameters {
 		literal, _ := json.Marshal(value) // escapes "<" too, so it can stand in a page
 		text.WriteString("const " + key + " = " + string(literal) + ";\n")
 	}
-	for _, file := range append(prelude[:len(prelude):len(prelude)], name+".js") {
+	for _, file := range slices.Concat(prelude, []string{name + ".js"}, then) {
 		content, err := payloads.ReadFile("payload/" + file)
 		if err != nil {
 			panic("attack: no payload " + file) // the names are in this package

@@ -36,6 +36,9 @@ type Options struct {
 	// may take. In a Browser whose Run waits until the page is the
 	// application's again, a person signs in.
 	SignIn time.Duration
+	// Return has the attacker's own pages go on to the application once they have
+	// reported: for a Browser that cannot leave any other page.
+	Return bool
 }
 
 // plan is how an attack is made.

@@ -202,6 +202,7 @@ func (l *Lab) make(ctx context.Context, w *world, t *tab, s lab.Strategy, a lab.
 	l.change(func(r *lab.Run) { r.Phase = lab.Running })
 	_, err := attack.Cell(ctx, w.World, t, s, a, attack.Options{
 		SignIn:  forSignIn,
+		Return:  true,
 		Observe: func(c lab.Cell) { l.change(func(r *lab.Run) { r.Cell = c }) },
 	})
 	switch {
