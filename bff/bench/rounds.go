@@ -1,0 +1,256 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"cloakroom/bff/servers"
+)
+
+// plan is how long everything is.
+type plan struct {
+	rounds int
+	slice  time.Duration // of 64 connections; of one, a quarter of that
+	small  bool          // everything else small too, to see that it works
+}
+
+// figures are of one slice of one front.
+type figures struct {
+	CPU       float64 `json:"cpu_us"`       // of the server's processes, a request
+	StoreCPU  float64 `json:"store_cpu_us"` // of its Redis
+	PerSecond float64 `json:"per_second"`
+	P50       float64 `json:"p50_us"`
+	P99       float64 `json:"p99_us"`
+	Alone     float64 `json:"alone_p50_us"` // one connection
+	RSS       float64 `json:"rss_bytes"`
+	Calls     int     `json:"calls"`
+	Redialled int     `json:"redialled"` // connections that the server ended
+}
+
+// round is what a front did in its turn, and the yardstick beside it.
+type round struct {
+	figures
+	Bare figures `json:"bare"` // the mean of before and after
+}
+
+// row is what was measured of one front.
+type row struct {
+	Name    string  `json:"name"`
+	Label   string  `json:"label"`
+	Version string  `json:"version"`
+	Rounds  []round `json:"rounds"`
+}
+
+// missing is what could not be measured, and why.
+type missing struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// standing is a front with its stage and its connections.
+type standing struct {
+	kind
+	*front
+	stage      *servers.Stage
+	many, lone *load
+}
+
+// compare opens the yardstick and the chosen fronts and takes them through the
+// rounds. What cannot be opened is named and left out; a wrong answer ends it.
+func (p plan) compare(w *world, chosen []kind) (rows []row, gaps []missing, err error) {
+	bare, err := p.stand(w, yardstick)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", yardstick.name, err)
+	}
+	all := []*standing{bare}
+	defer func() {
+		for _, st := range slices.Backward(all) {
+			err = errors.Join(err, st.leave())
+		}
+	}()
+	for i, k := range chosen {
+		if w.ctx.Err() != nil {
+			return nil, nil, errStopped
+		}
+		fmt.Fprintf(w.progress, "[%d/%d] opening %s\n", i+1, len(chosen), k.name)
+		st, err := p.stand(w, k)
+		var wrong *wrongAnswer
+		switch {
+		case errors.As(err, &wrong):
+			return nil, nil, fmt.Errorf("%s: %w", k.name, err)
+		case err != nil:
+			fmt.Fprintf(w.progress, "  %s is not measured: %v\n", k.name, err)
+			gaps = append(gaps, missing{k.name, err.Error()})
+			continue
+		}
+		all = append(all, st)
+	}
+	rows = make([]row, len(all))
+	for i, st := range all {
+		rows[i] = row{Name: st.name, Label: st.label, Version: st.version}
+	}
+	for n := range p.rounds {
+		before, err := p.turn(w, bare)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows[0].Rounds = append(rows[0].Rounds, round{before, before})
+		for i, st := range all[1:] {
+			got, err := p.turn(w, st)
+			if err != nil {
+				return nil, nil, err
+			}
+			after, err := p.turn(w, bare)
+			if err != nil {
+				return nil, nil, err
+			}
+			r := round{got, mean(before, after)}
+			rows[0].Rounds = append(rows[0].Rounds, round{after, after})
+			rows[i+1].Rounds = append(rows[i+1].Rounds, r)
+			fmt.Fprintf(w.progress, "round %d/%d  %-20s %6.1f µs + %5.1f  x %5.2f  %8.0f/s  p50 %6.0f  p99 %7.0f  alone %+6.0f µs  %5.0f MB   (bare %5.1f µs)\n",
+				n+1, p.rounds, st.name, got.CPU, got.StoreCPU, r.x(), got.PerSecond, got.P50, got.P99, r.added(), got.RSS/1e6, r.Bare.CPU)
+			before = after
+		}
+	}
+	return rows, gaps, nil
+}
+
+var errStopped = errors.New("stopped")
+
+// x is the processor time as a ratio to the yardstick's.
+func (r round) x() float64 { return r.CPU / r.Bare.CPU }
+
+// added is the latency above the yardstick's, of one connection.
+func (r round) added() float64 { return r.Alone - r.Bare.Alone }
+
+func mean(a, b figures) figures {
+	return figures{
+		CPU: (a.CPU + b.CPU) / 2, PerSecond: (a.PerSecond + b.PerSecond) / 2, P50: (a.P50 + b.P50) / 2, P99: (a.P99 + b.P99) / 2,
+		Alone: (a.Alone + b.Alone) / 2, RSS: max(a.RSS, b.RSS), Calls: a.Calls + b.Calls,
+	}
+}
+
+// stand opens a front on a stage of its own, and calls it from every connection
+// until it has answered each of its sessions rightly.
+func (p plan) stand(w *world, k kind) (st *standing, err error) {
+	st = &standing{kind: k, stage: servers.NewStage(w.ctx, w.progress)}
+	err = st.stage.Try(func() {
+		st.front = k.open(w, st.stage, k.name)
+		var err error
+		st.many, err = dial(w.ctx, st.addr, connections)
+		st.stage.Must(err)
+		st.lone, err = dial(w.ctx, st.addr, 1)
+		st.stage.Must(err)
+		st.stage.Must(st.first(w, st.many))
+		st.stage.Must(st.first(w, st.lone)) // at once: some servers do not like who is silent
+	})
+	if err != nil {
+		if text := w.log(k.name); text != "" {
+			fmt.Fprintf(w.progress, "the end of the log of %s:\n%s\n", k.name, text)
+		}
+		_ = st.leave()
+		return nil, err
+	}
+	return st, nil
+}
+
+// first has every connection call once.
+func (st *standing) first(w *world, l *load) error {
+	done := make([]bool, len(l.conns))
+	_, err := l.run(w.ctx, patience, func(conn int) (call, bool) {
+		if done[conn] || st.fresh != nil && conn > 0 {
+			return call{}, false
+		}
+		done[conn] = true
+		return st.calls[conn], true
+	}, nil)
+	return err
+}
+
+func (st *standing) leave() error {
+	for _, l := range []*load{st.many, st.lone} {
+		if l != nil {
+			l.close()
+		}
+	}
+	return st.stage.Clear()
+}
+
+// turn is one front's turn in a round.
+func (p plan) turn(w *world, st *standing) (f figures, err error) {
+	if w.ctx.Err() != nil {
+		return f, errStopped
+	}
+	var failed error
+	err = st.stage.Try(func() { f, failed = p.measure(w, st) })
+	if err = errors.Join(err, failed); err != nil {
+		if w.ctx.Err() != nil {
+			return f, errStopped
+		}
+		return f, fmt.Errorf("%s: %w\n%s", st.name, err, w.log(st.name))
+	}
+	return f, nil
+}
+
+// warm is for what the others have pushed out of the caches since.
+const warm = 100 * time.Millisecond
+
+func (p plan) measure(w *world, st *standing) (f figures, err error) {
+	next := func(conn int) (call, bool) { return st.calls[conn%len(st.calls)], true }
+	if st.fresh != nil {
+		most := int(p.slice.Seconds()*10_000) + 2000
+		calls, err := st.fresh(most)
+		if err != nil {
+			return f, err
+		}
+		next = func(int) (c call, ok bool) {
+			if len(calls) == 0 {
+				return c, false
+			}
+			c, calls = calls[len(calls)-1], calls[:len(calls)-1]
+			return c, true
+		}
+	}
+	if _, err := st.many.run(w.ctx, warm, next, nil); err != nil {
+		return f, err
+	}
+	cpu, store := st.server.CPU(), st.storeCPU()
+	s, err := st.many.run(w.ctx, p.slice, next, nil)
+	if err != nil {
+		return f, err
+	}
+	cpu, store = st.server.CPU()-cpu, st.storeCPU()-store
+	n := float64(len(s.times))
+	f = figures{
+		CPU: micros(cpu) / n, StoreCPU: micros(store) / n, PerSecond: s.perSecond(), Calls: len(s.times), Redialled: s.redialled,
+		P50: micros(s.quantile(.5)), P99: micros(s.quantile(.99)), RSS: float64(st.server.Proportional()),
+	}
+	if st.fresh != nil && len(s.times) < 100 {
+		return f, errors.New("there were not enough sessions that it had not seen")
+	}
+	lone := st.calls[rand.IntN(len(st.calls))]
+	one := func(int) (call, bool) { return lone, true }
+	if st.fresh != nil {
+		one = next
+	}
+	if _, err = st.lone.run(w.ctx, warm/2, one, nil); err != nil {
+		return f, err
+	}
+	if s, err = st.lone.run(w.ctx, p.slice/4, one, nil); err != nil {
+		return f, err
+	}
+	f.Alone = micros(s.quantile(.5))
+	return f, nil
+}
+
+func (f *front) storeCPU() time.Duration {
+	if f.store == nil {
+		return 0
+	}
+	return f.store.CPU()
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
