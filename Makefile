@@ -103,8 +103,8 @@ COMMITTED := bff/bench/committed.txt
 
 bench: build chromium servers ## what a request costs, beside peers and plain proxies, and all that has a budget; ONLY=memory,client, ROUNDS=3, SMALL=1, or README=1 to commit to it
 	@.ci/install haproxy:haproxy nginx:nginx apache2:apache2 libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so || true
-	@$(GO) build -o bin/bench ./bff/bench
-	@bin/bench -json bin/bench/bench.json -bench bin/bench/bench.txt $(if $(ONLY),-only $(ONLY)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(SMALL),-small) $(if $(README),-readme README.md)
+	@$(GO) build -o bin/requestbench ./bff/bench
+	@bin/requestbench -json bin/bench/bench.json -bench bin/bench/bench.txt $(if $(ONLY),-only $(ONLY)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(SMALL),-small) $(if $(README),-readme README.md)
 	@if [ -s $(COMMITTED) ]; then $(GO) run $(BENCHSTAT) committed=$(COMMITTED) now=bin/bench/bench.txt; fi
 	@$(if $(README),cp bin/bench/bench.txt $(COMMITTED))
 

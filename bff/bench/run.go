@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -136,6 +138,11 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, file := range []string{*file, *text} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err // before anything is measured
+		}
 	}
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the provider's library has much to say
 	r := &report{
