@@ -162,6 +162,60 @@ func TestAWrongAnswerIsNotMeasured(t *testing.T) {
 	}
 }
 
+// TestAPeerThatBreaksDownIsNamedAndTheRestGoesOn, but no wrong answer of anybody is
+// put up with.
+func TestAPeerThatBreaksDownIsNamedAndTheRestGoesOn(t *testing.T) {
+	frail := func(failure error) func(*world, *servers.Stage, string) *front {
+		return func(w *world, s *servers.Stage, name string) *front {
+			f, turns := openBare(w, s, name), 0
+			f.fresh = func(n int) ([]call, error) {
+				if turns++; turns == 2 {
+					return nil, failure
+				}
+				return slices.Repeat(f.calls[:1], n), nil
+			}
+			return f
+		}
+	}
+	cloakroom := filepath.Join(t.TempDir(), "nobody-starts-it")
+	for _, row := range []struct {
+		name    string
+		failure error
+		ends    bool
+	}{
+		{"a breakdown", errors.New("it is gone"), false},
+		{"a wrong answer", &wrongAnswer{text: "another's token"}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w, err := openWorld(t.Context(), t.Output(), cloakroom, tokenLife, bareName, "frail", "sound")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.close()
+			p := plan{rounds: 3, slice: 20 * time.Millisecond}
+			rows, gaps, err := p.compare(w, []kind{{"frail", "a frail one", frail(row.failure)}, {"sound", "a sound one", openBare}})
+			switch {
+			case row.ends:
+				if _, wrong := errors.AsType[*wrongAnswer](err); !wrong {
+					t.Errorf("compare = %v", err)
+				}
+			case err != nil || len(gaps) != 1 || gaps[0].Name != "frail":
+				t.Errorf("missing is %+v: %v", gaps, err)
+			case len(rows) != 2 || rows[1].Name != "sound" || len(rows[1].Rounds) != 3:
+				t.Errorf("the rows are %+v", rows)
+			}
+		})
+	}
+}
+
+// TestACloakroomThatDoesNotStartEndsIt: it is no peer that can be left out.
+func TestACloakroomThatDoesNotStartEndsIt(t *testing.T) {
+	err := run(t.Context(), []string{"-only", "memory", "-small", "-cloakroom", filepath.Join(t.TempDir(), "none")}, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "memory: ") {
+		t.Errorf("run = %v", err)
+	}
+}
+
 // TestAConnectionThatEndsBetweenAnswersIsDialledAgain, and one that ends within an
 // answer is a failure.
 func TestAConnectionThatEndsBetweenAnswersIsDialledAgain(t *testing.T) {

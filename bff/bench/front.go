@@ -27,11 +27,11 @@ type front struct {
 
 // kinds are in the order of the table.
 var kinds = []kind{
-	{"memory", "**Cloakroom**, memory", cloakroomOn(memorySession)},
-	{"redis", "**Cloakroom**, Redis, asked every time", cloakroomOn(redisSession)},
-	{"redis-near", "**Cloakroom**, Redis with near cache", cloakroomOn(nearSession)},
-	{"jwe", "**Cloakroom**, sealed cookie `jwe`, seen before", cloakroomOn(jweSession)},
-	{"jwe-first", "**Cloakroom**, sealed cookie `jwe`, first sight", openFirstSight},
+	{"memory", ours + ", memory", cloakroomOn(memorySession)},
+	{"redis", ours + ", Redis, asked every time", cloakroomOn(redisSession)},
+	{"redis-near", ours + ", Redis with near cache", cloakroomOn(nearSession)},
+	{"jwe", ours + ", sealed cookie `jwe`, seen before", cloakroomOn(jweSession)},
+	{"jwe-first", ours + ", sealed cookie `jwe`, first sight", openFirstSight},
 	{"oauth2-proxy-redis", "oauth2-proxy, Redis", openOAuth2Proxy(true)},
 	{"oauth2-proxy-cookie", "oauth2-proxy, cookie", openOAuth2Proxy(false)},
 	{"oidc-shm", "Apache, mod_auth_openidc, shm", openApache("shm")},
@@ -47,6 +47,7 @@ var yardstick = kind{bareName, "`httputil.ReverseProxy`" + plainLabel, openBare}
 const (
 	bareName    = "bare"
 	plainLabel  = ", plain proxy"
+	ours        = "**Cloakroom**"
 	connections = 64
 	userAgent   = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
 	callPath    = "/api/orders?limit=20"

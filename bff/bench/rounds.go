@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"cloakroom/bff/servers"
@@ -59,7 +60,8 @@ type standing struct {
 }
 
 // compare opens the yardstick and the chosen fronts and takes them through the
-// rounds. What cannot be opened is named and left out; a wrong answer ends it.
+// rounds. A peer that cannot be opened is named and left out; a wrong answer ends
+// it, and so does a Cloakroom that does not start.
 func (p plan) compare(w *world, chosen []kind) (rows []row, gaps []missing, err error) {
 	bare, err := p.stand(w, yardstick)
 	if err != nil {
@@ -79,7 +81,7 @@ func (p plan) compare(w *world, chosen []kind) (rows []row, gaps []missing, err 
 		st, err := p.stand(w, k)
 		var wrong *wrongAnswer
 		switch {
-		case errors.As(err, &wrong):
+		case err != nil && (errors.As(err, &wrong) || !k.peer()):
 			return nil, nil, fmt.Errorf("%s: %w", k.name, err)
 		case err != nil:
 			fmt.Fprintf(w.progress, "  %s is not measured: %v\n", k.name, err)
@@ -88,18 +90,35 @@ func (p plan) compare(w *world, chosen []kind) (rows []row, gaps []missing, err 
 		}
 		all = append(all, st)
 	}
-	rows = make([]row, len(all))
-	for i, st := range all {
+	rows, lost, err := p.turns(w, bare, all[1:])
+	return rows, append(gaps, lost...), err
+}
+
+// turns takes the fronts through the rounds. A peer that breaks down is named and
+// left out of the rest.
+func (p plan) turns(w *world, bare *standing, fronts []*standing) (rows []row, lost []missing, err error) {
+	rows = make([]row, 1+len(fronts))
+	for i, st := range append([]*standing{bare}, fronts...) {
 		rows[i] = row{Name: st.name, Label: st.label, Version: st.version}
 	}
+	broken := map[string]bool{}
 	for n := range p.rounds {
 		before, err := p.turn(w, bare)
 		if err != nil {
 			return nil, nil, err
 		}
 		rows[0].Rounds = append(rows[0].Rounds, round{before, before})
-		for i, st := range all[1:] {
+		for i, st := range fronts {
+			if broken[st.name] {
+				continue
+			}
 			got, err := p.turn(w, st)
+			if _, wrong := errors.AsType[*wrongAnswer](err); err != nil && !wrong && st.peer() && w.ctx.Err() == nil {
+				fmt.Fprintf(w.progress, "  %s broke down, and is not measured: %v\n", st.name, err)
+				broken[st.name] = true
+				lost = append(lost, missing{st.name, "it broke down"})
+				continue
+			}
 			if err != nil {
 				return nil, nil, err
 			}
@@ -115,8 +134,11 @@ func (p plan) compare(w *world, chosen []kind) (rows []row, gaps []missing, err 
 			before = after
 		}
 	}
-	return rows, gaps, nil
+	return slices.DeleteFunc(rows, func(r row) bool { return broken[r.Name] }), lost, nil
 }
+
+// peer is true of what is not ours.
+func (k kind) peer() bool { return !strings.HasPrefix(k.label, ours) }
 
 var errStopped = errors.New("stopped")
 
