@@ -169,7 +169,7 @@ func TestAPeerThatBreaksDownIsNamedAndTheRestGoesOn(t *testing.T) {
 		return func(w *world, s *servers.Stage, name string) *front {
 			f, turns := openBare(w, s, name), 0
 			f.fresh = func(n int) ([]call, error) {
-				if turns++; turns == 2 {
+				if turns++; turns == 3 { // in its second round
 					return nil, failure
 				}
 				return slices.Repeat(f.calls[:1], n), nil
