@@ -1,7 +1,7 @@
 // Command bench measures what Cloakroom costs beside what a user would pick
 // instead, and beside proxies that keep no session at all.
 //
-//	make bench                            # everything, a quarter of an hour
+//	make bench                            # everything, some twelve minutes
 //	make bench ONLY=memory,redis ROUNDS=3 # rows of the table
 //	make bench ONLY=million,client        # parts
 //

@@ -71,7 +71,7 @@ var (
 // compares: https://go.dev/design/14313-benchmark-format
 func (r *report) benchmarks() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "goos: linux\ncpu: %s\npkg: cloakroom/bff/bench\ndate: %s\n", r.Machine.CPU, r.Began.Format("2006-01-02"))
+	fmt.Fprintf(&b, "goos: linux\ncpu: %s\npkg: cloakroom/bff/bench\n", r.Machine.CPU)
 	for _, row := range r.Rows {
 		for _, one := range row.Rounds {
 			fmt.Fprintf(&b, "BenchmarkCall/%s %d", row.Name, one.Calls)
@@ -89,7 +89,7 @@ func (r *report) benchmarks() string {
 	return b.String()
 }
 
-// number is a value with as many digits as it is worth.
+// number3 is a value with as many digits as it is worth.
 func number3(f float64) string {
 	if f > -10 && f < 10 {
 		return fmt.Sprintf("%.2f", f)

@@ -153,7 +153,7 @@ func measureMillionInRedis(ctx context.Context, p plan, e errand) error {
 		e.tell(measure{"Million/redis/bytes", "a million sessions in Redis: bytes a session, above its tokens (used_memory)", "B",
 			[]float64{(full-empty)/float64(many) - tokensSize}})
 		c := w.newCrowd("redis", tickets, tokens)
-		return e.beside(w, p, "Redis", [2]string{"redis", "redis"}, [2]func(int) (call, bool){c.anyOf(few), c.anyOf(many)}, h)
+		return e.beside(w, p, "redis", [2]string{"redis", "redis"}, [2]func(int) (call, bool){c.anyOf(few), c.anyOf(many)}, h)
 	})
 }
 
