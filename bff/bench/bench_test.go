@@ -144,11 +144,11 @@ func TestAWrongAnswerIsNotMeasured(t *testing.T) {
 			}
 			defer l.close()
 			left := 10
-			next := func(conn int) (call, bool) {
+			next := func(conn int) (*call, bool) {
 				if conn == 0 {
 					left--
 				}
-				return call{request(row.header), mine}, conn == 0 && left >= 0
+				return &call{request(row.header), mine}, conn == 0 && left >= 0
 			}
 			s, err := l.run(t.Context(), time.Minute, next, nil)
 			wrong, is := errors.AsType[*wrongAnswer](err)
@@ -168,7 +168,7 @@ func TestAPeerThatBreaksDownIsNamedAndTheRestGoesOn(t *testing.T) {
 	frail := func(failure error) func(*world, *servers.Stage, string) *front {
 		return func(w *world, s *servers.Stage, name string) *front {
 			f, turns := openBare(w, s, name), 0
-			f.fresh = func(n int) ([]call, error) {
+			f.fresh = func(n int) ([]*call, error) {
 				if turns++; turns == 3 { // in its second round
 					return nil, failure
 				}
@@ -248,14 +248,36 @@ func TestAConnectionThatEndsBetweenAnswersIsDialledAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		left := 3
-		s, err := l.run(t.Context(), time.Minute, func(int) (call, bool) {
+		s, err := l.run(t.Context(), time.Minute, func(int) (*call, bool) {
 			left--
-			return call{[]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("ok")}, left >= 0
+			return &call{[]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), []byte("ok")}, left >= 0
 		}, nil)
 		l.close()
 		if right != (err == nil) || right && (len(s.times) != 3 || s.redialled < 2) {
 			t.Errorf("%q: %d calls, %d dialled again: %v", answer, len(s.times), s.redialled, err)
 		}
+	}
+}
+
+// TestACookieIsKeptAsInABrowser: whoever goes on with an old one is no browser.
+func TestACookieIsKeptAsInABrowser(t *testing.T) {
+	t.Parallel()
+	const head, tail = "GET / HTTP/1.1\r\nHost: a\r\n", "\r\nAccept: */*\r\n\r\n"
+	for given, want := range map[string]string{
+		"one=new; Path=/; HttpOnly":   "Cookie: one=new; two=b",
+		"two=; Path=/; Max-Age=0":     "Cookie: one=a",
+		"three=c; Path=/; Secure":     "Cookie: one=a; two=b; three=c",
+		"three=; Path=/; Max-Age=0":   "Cookie: one=a; two=b",
+		"what no browser understands": "Cookie: one=a; two=b",
+	} {
+		c := &call{request: []byte(head + "Cookie: one=a; two=b" + tail)}
+		if c.keep(given); string(c.request) != head+want+tail {
+			t.Errorf("%q: %q", given, c.request)
+		}
+	}
+	bare := &call{request: []byte(head + tail[2:])}
+	if bare.keep("one=a"); string(bare.request) != head+tail[2:] {
+		t.Errorf("without cookies: %q", bare.request)
 	}
 }
 

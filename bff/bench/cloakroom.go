@@ -147,15 +147,15 @@ func cloakroomOn(section func(*servers.Stage) (string, *servers.Process)) func(*
 func openFirstSight(w *world, s *servers.Stage, name string) *front {
 	text, _ := jweSession(s)
 	h := w.openCloakroom(s, name, text)
-	h.calls = []call{w.signIn(s, name, shared.PathLogin)}
+	h.calls = []*call{w.signIn(s, name, shared.PathLogin)}
 	token, _ := w.provider.given()
-	h.fresh = func(n int) ([]call, error) { return w.sealed(name, h.key, token, n) }
+	h.fresh = func(n int) ([]*call, error) { return w.sealed(name, h.key, token, n) }
 	return h.front
 }
 
 // sealed makes calls whose cookies are a session each, all with the same access
 // token.
-func (w *world) sealed(name string, key ringKey, access string, n int) ([]call, error) {
+func (w *world) sealed(name string, key ringKey, access string, n int) ([]*call, error) {
 	ring, err := key.ring()
 	if err != nil {
 		return nil, err
@@ -173,7 +173,7 @@ func (w *world) sealed(name string, key ringKey, access string, n int) ([]call, 
 		return nil, err
 	}
 	body := w.upstream.expect(access)
-	calls := make([]call, n)
+	calls := make([]*call, n)
 	for i := range calls {
 		ticket, err := sessions.Create(w.ctx, w.someone(i, access))
 		if err != nil {
@@ -189,7 +189,7 @@ func (w *world) sealed(name string, key ringKey, access string, n int) ([]call, 
 				pairs = append(pairs, c.Name+"="+c.Value)
 			}
 		}
-		calls[i] = call{w.request(name, "Cookie: "+strings.Join(pairs, "; ")), body}
+		calls[i] = &call{w.request(name, "Cookie: "+strings.Join(pairs, "; ")), body}
 		if err := sessions.Delete(w.ctx, ticket); err != nil {
 			return nil, err
 		}

@@ -30,36 +30,38 @@ import (
 
 // crowd calls a front with any of its sessions.
 type crowd struct {
-	tickets  []string
-	bodies   [][]byte // of the access tokens, which the sessions share in turn
-	requests [][]byte // one a connection, with a hole for the ticket
-	hole     int
+	tickets []string
+	bodies  [][]byte // of the access tokens, which the sessions share in turn
+	calls   []*call  // one a connection, its request with a hole for the ticket
+	hole    int
 }
 
 // crowdTokens are so many access tokens of the provider's.
 const crowdTokens = 64
 
 func (w *world) newCrowd(name string, tickets, tokens []string) *crowd {
-	c := &crowd{tickets: tickets, requests: make([][]byte, connections)}
+	c := &crowd{tickets: tickets, calls: make([]*call, connections)}
 	for _, token := range tokens {
 		c.bodies = append(c.bodies, w.upstream.expect(token))
 	}
-	for i := range c.requests {
+	for i := range c.calls {
 		const mark = "Cookie: " + shared.CookieName + "="
-		c.requests[i] = w.request(name, mark+tickets[0])
-		c.hole = strings.Index(string(c.requests[i]), mark) + len(mark)
+		c.calls[i] = &call{request: w.request(name, mark+tickets[0])}
+		c.hole = strings.Index(string(c.calls[i].request), mark) + len(mark)
 	}
 	return c
 }
 
 // anyOf calls with one of the first n, at random.
-func (c *crowd) anyOf(n int) func(conn int) (call, bool) {
-	return func(conn int) (call, bool) { return c.call(conn, rand.IntN(n)), true }
+func (c *crowd) anyOf(n int) source {
+	return func(conn int) (*call, bool) { return c.call(conn, rand.IntN(n)), true }
 }
 
-func (c *crowd) call(conn, i int) call {
-	copy(c.requests[conn][c.hole:], c.tickets[i])
-	return call{c.requests[conn], c.bodies[i%len(c.bodies)]}
+func (c *crowd) call(conn, i int) *call {
+	made := c.calls[conn]
+	copy(made.request[c.hole:], c.tickets[i])
+	made.body = c.bodies[i%len(c.bodies)]
+	return made
 }
 
 // gather creates n sessions, the i-th of them by make, and returns their tickets.

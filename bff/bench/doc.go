@@ -3,7 +3,7 @@
 //
 //	make bench                            # everything, some twelve minutes
 //	make bench ONLY=memory,redis ROUNDS=3 # rows of the table
-//	make bench ONLY=million,client        # parts
+//	make bench ONLY=million-memory,client # parts
 //
 // It owns the method. All fronts run at once, each on the same one core; this
 // process, which is the load generator, the upstream and the provider, and the
@@ -22,7 +22,7 @@
 //
 //	main -> world (provider, upstream) -> fronts, each on a stage of its own
 //	     -> rounds -> report -> table, bin/bench/bench.txt, budgets
-//	     -> parts: start, million, storms, rotation, client
+//	     -> parts: start, client, millions, rotation, storms
 //
 // Nothing here is a test: no figure fails a run. Budgets (budgets.json) are
 // compared and told.

@@ -19,10 +19,10 @@ type front struct {
 	server  *servers.Process
 	store   *servers.Process // what its sessions are in; nil when that is itself
 	version string
-	calls   []call // one a connection
+	calls   []*call // one a connection
 	// fresh makes calls whose sessions the front has not seen yet; nil means that
 	// it always gets the same.
-	fresh func(n int) ([]call, error)
+	fresh func(n int) ([]*call, error)
 }
 
 // kinds are in the order of the table.
@@ -63,30 +63,30 @@ func (w *world) request(name, extra string) []byte {
 
 // signedIn makes a call a connection, each of a session of its own, by signing in
 // at the front, whose path for that is begin.
-func (w *world) signedIn(s *servers.Stage, name, begin string) []call {
-	calls := make([]call, connections)
+func (w *world) signedIn(s *servers.Stage, name, begin string) []*call {
+	calls := make([]*call, connections)
 	for i := range calls {
 		calls[i] = w.signIn(s, name, begin)
 	}
 	return calls
 }
 
-func (w *world) signIn(s *servers.Stage, name, begin string) call {
+func (w *world) signIn(s *servers.Stage, name, begin string) *call {
 	cookies, err := w.person.signIn(w.ctx, w.origin(name)+begin, w.origin(name)+callPath, nil)
 	if err != nil {
 		s.Fatalf("sign in: %v", err)
 	}
 	token, _ := w.provider.given()
-	return call{w.request(name, "Cookie: "+cookies), w.upstream.expect(token)}
+	return &call{w.request(name, "Cookie: "+cookies), w.upstream.expect(token)}
 }
 
 // bearers makes a call a connection, each with an access token in it already, for
 // proxies that know no sessions. The tokens come from sign-ins elsewhere.
-func (w *world) bearers(name string, tokens []string) []call {
-	calls := make([]call, connections)
+func (w *world) bearers(name string, tokens []string) []*call {
+	calls := make([]*call, connections)
 	for i := range calls {
 		token := tokens[i%len(tokens)]
-		calls[i] = call{w.request(name, "Authorization: Bearer "+token), w.upstream.expect(token)}
+		calls[i] = &call{w.request(name, "Authorization: Bearer "+token), w.upstream.expect(token)}
 	}
 	return calls
 }

@@ -8,15 +8,48 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// call is one request, and the body that its answer must have.
+// call is one request, and the body that its answer must have. No two connections
+// make the same call at once.
 type call struct{ request, body []byte }
+
+// source says what a connection calls with next; false ends its calls.
+type source func(conn int) (*call, bool)
+
+// keep does with a Set-Cookie header what a browser does, as far as these are
+// known here: sealed sessions are given anew now and
+// then, and whoever went on with the old one would cost more than any browser.
+func (c *call) keep(header string) {
+	cookie, err := http.ParseSetCookie(header)
+	if err != nil {
+		return
+	}
+	const mark = "\r\nCookie: "
+	before, rest, ok := strings.Cut(string(c.request), mark)
+	if !ok {
+		return
+	}
+	line, after, _ := strings.Cut(rest, "\r\n")
+	pairs := strings.Split(line, "; ")
+	at := slices.IndexFunc(pairs, func(pair string) bool { return strings.HasPrefix(pair, cookie.Name+"=") })
+	switch {
+	case at < 0 && cookie.MaxAge >= 0:
+		pairs = append(pairs, cookie.Name+"="+cookie.Value)
+	case at >= 0 && cookie.MaxAge < 0:
+		pairs = slices.Delete(pairs, at, at+1)
+	case at >= 0:
+		pairs[at] = cookie.Name + "=" + cookie.Value
+	}
+	c.request = []byte(before + mark + strings.Join(pairs, "; ") + "\r\n" + after)
+}
 
 // load is a number of connections that stay open.
 type load struct{ conns []*conn }
@@ -62,10 +95,10 @@ func (l *load) close() {
 	}
 }
 
-// run lets every connection call, again and again, until d is over or next has
-// no more. next is told which connection asks. The first wrong answer ends it,
+// run lets every connection call, again and again but once at least, until d is
+// over or next has no more. next is told which connection asks. The first wrong answer ends it,
 // unless forgive says that it may be.
-func (l *load) run(ctx context.Context, d time.Duration, next func(conn int) (call, bool), forgive func(error) bool) (sample, error) {
+func (l *load) run(ctx context.Context, d time.Duration, next source, forgive func(error) bool) (sample, error) {
 	times := make([][]time.Duration, len(l.conns))
 	troubled := make([]int, len(l.conns))
 	group, ctx := errgroup.WithContext(ctx)
@@ -78,7 +111,7 @@ func (l *load) run(ctx context.Context, d time.Duration, next func(conn int) (ca
 			_ = c.SetDeadline(c.until)
 		}
 		group.Go(func() error {
-			for before := time.Now(); before.Before(end) && ctx.Err() == nil; {
+			for before := time.Now(); ctx.Err() == nil; {
 				what, ok := next(i)
 				if !ok {
 					return nil
@@ -94,6 +127,9 @@ func (l *load) run(ctx context.Context, d time.Duration, next func(conn int) (ca
 					after = time.Now()
 				default:
 					return err
+				}
+				if !after.Before(end) {
+					return nil
 				}
 				before = after
 			}
@@ -151,7 +187,7 @@ func (c *conn) dial(ctx context.Context) (err error) {
 
 // call sends a request and checks the answer. A server may end a connection
 // between two answers; then the request is sent once more.
-func (c *conn) call(ctx context.Context, what call) error {
+func (c *conn) call(ctx context.Context, what *call) error {
 	for again := false; ; again = true {
 		if !c.open {
 			if err := c.dial(ctx); err != nil {
@@ -175,12 +211,13 @@ func (c *conn) call(ctx context.Context, what call) error {
 var (
 	statusOK      = []byte("HTTP/1.1 200 ")
 	contentLength = []byte("content-length:")
+	setCookie     = []byte("set-cookie:")
 	chunked       = []byte("transfer-encoding: chunked")
 	closing       = []byte("connection: close")
 )
 
 // try reports whether an answer began.
-func (c *conn) try(what call) (began bool, err error) {
+func (c *conn) try(what *call) (began bool, err error) {
 	if _, err := c.Write(what.request); err != nil {
 		return false, err
 	}
@@ -194,6 +231,7 @@ func (c *conn) try(what call) (began bool, err error) {
 		text = string(bytes.TrimSpace(status))
 	}
 	length, inChunks, last := -1, false, false
+	var given []string // cookies
 	for {
 		line, err := c.in.ReadSlice('\n')
 		if err != nil {
@@ -207,6 +245,8 @@ func (c *conn) try(what call) (began bool, err error) {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(contentLength):]))); err != nil {
 				return true, &wrongAnswer{text: string(line)}
 			}
+		case hasPrefixFold(line, setCookie):
+			given = append(given, string(bytes.TrimSpace(line[len(setCookie):])))
 		case hasPrefixFold(line, chunked):
 			inChunks = true
 		case hasPrefixFold(line, closing):
@@ -236,6 +276,9 @@ func (c *conn) try(what call) (began bool, err error) {
 	}
 	if !bytes.Equal(c.body, what.body) {
 		return true, &wrongAnswer{text: "not the body of this session's access token: " + string(c.body[:min(len(c.body), 300)])}
+	}
+	for _, header := range given {
+		what.keep(header)
 	}
 	return true, nil
 }

@@ -56,12 +56,12 @@ func measureMillionInMemory(ctx context.Context, p plan, e errand) error {
 			measure{"Million/memory/bytes", "a million sessions in memory: bytes a session, above its tokens (RAM of the process)", "B", []float64{each}},
 			measure{"Million/memory/gc", "the same: processor time of a GC cycle", "ms", gc},
 		)
-		return e.beside(w, p, "memory", [2]string{"few", "many"}, [2]func(int) (call, bool){fewCrowd.anyOf(few), manyCrowd.anyOf(many)}, house)
+		return e.beside(w, p, "memory", [2]string{"few", "many"}, [2]source{fewCrowd.anyOf(few), manyCrowd.anyOf(many)}, house)
 	})
 }
 
 // beside calls with few sessions and with many in turn.
-func (e errand) beside(w *world, p plan, store string, names [2]string, next [2]func(int) (call, bool), house *house) error {
+func (e errand) beside(w *world, p plan, store string, names [2]string, next [2]source, house *house) error {
 	var loads [2]*load
 	for i, name := range names {
 		l, err := dial(w.ctx, w.addr(name), connections)
@@ -153,7 +153,7 @@ func measureMillionInRedis(ctx context.Context, p plan, e errand) error {
 		e.tell(measure{"Million/redis/bytes", "a million sessions in Redis: bytes a session, above its tokens (used_memory)", "B",
 			[]float64{(full-empty)/float64(many) - tokensSize}})
 		c := w.newCrowd("redis", tickets, tokens)
-		return e.beside(w, p, "redis", [2]string{"redis", "redis"}, [2]func(int) (call, bool){c.anyOf(few), c.anyOf(many)}, h)
+		return e.beside(w, p, "redis", [2]string{"redis", "redis"}, [2]source{c.anyOf(few), c.anyOf(many)}, h)
 	})
 }
 

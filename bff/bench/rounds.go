@@ -183,9 +183,9 @@ func (p plan) stand(w *world, k kind) (st *standing, err error) {
 // first has every connection call once.
 func (st *standing) first(w *world, l *load) error {
 	done := make([]bool, len(l.conns))
-	_, err := l.run(w.ctx, patience, func(conn int) (call, bool) {
+	_, err := l.run(w.ctx, patience, func(conn int) (*call, bool) {
 		if done[conn] || st.fresh != nil && conn > 0 {
-			return call{}, false
+			return nil, false
 		}
 		done[conn] = true
 		return st.calls[conn], true
@@ -253,22 +253,22 @@ func (p plan) measure(w *world, st *standing) (f figures, err error) {
 // sources say what to call with, all connections and the one alone: the session
 // of the connection, or one that the front has not seen yet. Of those there are
 // enough for 10,000 requests a second; a quicker front ends its turn early.
-func (f *front) sources(slice time.Duration) (many, alone func(conn int) (call, bool), err error) {
+func (f *front) sources(slice time.Duration) (many, alone source, err error) {
 	if f.fresh == nil {
 		lone := f.calls[rand.IntN(len(f.calls))]
-		return func(conn int) (call, bool) { return f.calls[conn], true }, func(int) (call, bool) { return lone, true }, nil
+		return func(conn int) (*call, bool) { return f.calls[conn], true }, func(int) (*call, bool) { return lone, true }, nil
 	}
-	var sources [2]func(int) (call, bool)
+	var sources [2]source
 	for i, d := range []time.Duration{slice + warm, (slice + warm) / 4} {
 		calls, err := f.fresh(int(d.Seconds()*10_000) + 100)
 		if err != nil {
 			return nil, nil, err
 		}
 		var used atomic.Int64
-		sources[i] = func(int) (call, bool) {
+		sources[i] = func(int) (*call, bool) {
 			at := int(used.Add(1)) - 1
 			if at >= len(calls) {
-				return call{}, false
+				return nil, false
 			}
 			return calls[at], true
 		}

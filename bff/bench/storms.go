@@ -117,7 +117,7 @@ func measureRefreshes(ctx context.Context, p plan, e errand) error {
 		// Whoever was not called while theirs was old is renewed now.
 		tokens.forgetOld()
 		var next atomic.Int64
-		if _, err := l.run(ctx, time.Minute, func(conn int) (call, bool) {
+		if _, err := l.run(ctx, time.Minute, func(conn int) (*call, bool) {
 			i := int(next.Add(1)) - 1
 			return c.call(conn, i%n), i < n
 		}, nil); err != nil {
@@ -163,7 +163,7 @@ func measureReconnects(ctx context.Context, p plan, e errand) error {
 			last.Store(time.Now().UnixNano())
 			return true
 		}
-		next := func(conn int) (call, bool) { return calls[conn], true }
+		next := func(conn int) (*call, bool) { return calls[conn], true }
 		before, err := l.run(ctx, p.slice, next, nil)
 		if err != nil {
 			return err
