@@ -124,37 +124,65 @@ func (b budget) judge(values []float64) string {
 	return aimReached
 }
 
-// verdicts is the table of the budgets, for a terminal: of those that were
-// measured, or of all.
-func (r *report) verdicts(all bool) (string, error) {
+// judged is a budget and what was spent of it.
+type judged struct {
+	budget
+	spent, verdict string
+}
+
+// judge compares what was measured with the budgets: all of them, or those alone
+// of which something was measured.
+func (r *report) judge(all bool) ([]judged, error) {
 	list, err := budgets()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var b strings.Builder
-	held, told := 0, 0
-	for _, one := range list {
-		values := spending[one.ID](r)
+	var out []judged
+	for _, b := range list {
+		values := spending[b.ID](r)
 		if len(values) == 0 && !all {
 			continue
 		}
-		told++
-		verdict := one.judge(values)
-		if verdict == aimReached || verdict == mustHeld {
+		one := judged{b, "-", b.judge(values)}
+		if len(values) > 0 {
+			one.spent = spreadOf(values).text(number3)
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// bound is a limit with its direction.
+func (b budget) bound(limit float64) string {
+	sign := "<="
+	if b.More {
+		sign = ">="
+	}
+	return fmt.Sprintf("%s %g", sign, limit)
+}
+
+// verdicts tells the outcome on a terminal.
+func verdicts(list []judged) string {
+	var b strings.Builder
+	held := 0
+	for _, one := range list {
+		if one.verdict == aimReached || one.verdict == mustHeld {
 			held++
 		}
-		sign := "<="
-		if one.More {
-			sign = ">="
-		}
-		spent := "-"
-		if len(values) > 0 {
-			spent = spreadOf(values).text(number3)
-		}
-		fmt.Fprintf(&b, "%-12s %-28s must %s %-6g aim %-6g %s\n", verdict, spent, sign, one.Must, one.Aim, one.What)
+		fmt.Fprintf(&b, "%-12s %-28s must %-7s aim %-7s %s\n", one.verdict, one.spent, one.bound(one.Must), one.bound(one.Aim), one.What)
 	}
-	if told > 0 {
-		fmt.Fprintf(&b, "%d of %d budgets are held\n", held, told)
+	if len(list) > 0 {
+		fmt.Fprintf(&b, "%d of %d budgets are held\n", held, len(list))
 	}
-	return b.String(), nil
+	return b.String()
+}
+
+// budgetTable is the same in Markdown.
+func budgetTable(list []judged) string {
+	var b strings.Builder
+	b.WriteString("| budget | must | aim | is | |\n|---|--:|--:|--:|---|\n")
+	for _, one := range list {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", one.What, one.bound(one.Must), one.bound(one.Aim), one.spent, one.verdict)
+	}
+	return b.String()
 }

@@ -60,14 +60,15 @@ func openProvider(u *upstream, redirects []string, life time.Duration) (*provide
 
 func (p *provider) close() { _ = p.server.Close() }
 
-// enlarge adds what providers add: whom a token is for, and what its user may do.
+// enlarge adds what makes tokens as large as they are: what their user may do
+// where, in the form that Keycloak has for it.
 func enlarge(kind string, claims map[string]any) {
-	switch kind {
-	case shared.TokenAccess:
-		claims["entitlements"] = noise(190)
-	case shared.TokenID:
-		claims["entitlements"] = noise(1130)
+	sizes := map[string]int{shared.TokenAccess: 180, shared.TokenID: 1050}
+	var roles []string
+	for range sizes[kind] / len(`"0123456789abcdef",`) {
+		roles = append(roles, noise(16))
 	}
+	claims["resource_access"] = map[string]any{"orders": map[string]any{"roles": roles}}
 }
 
 // noise is text that does not compress.

@@ -228,11 +228,11 @@ func (r *report) write(out io.Writer, all bool, file, text, readme string) error
 			return err
 		}
 	}
-	verdicts, err := r.verdicts(all)
+	list, err := r.judge(all)
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(out, "%s\n%s", r.table(), verdicts); err != nil {
+	if _, err := fmt.Fprintf(out, "%s\n%s", r.table(), verdicts(list)); err != nil {
 		return err
 	}
 	if readme == "" {
@@ -241,5 +241,5 @@ func (r *report) write(out io.Writer, all bool, file, text, readme string) error
 	if len(r.Missing) > 0 {
 		return fmt.Errorf("%s stays as it is, since something could not be measured", readme)
 	}
-	return record.InsertFile(readme, "bench", r.table())
+	return record.InsertFile(readme, "bench", r.table()+"\n"+budgetTable(list))
 }
