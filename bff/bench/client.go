@@ -32,6 +32,11 @@ func measureClient(ctx context.Context, p plan, e errand) error {
 		return err
 	}
 	e.tell(measure{"Client/wasm", "the application as Wasm, whole, brotli", "B", []float64{float64(size.Size())}})
+	version, err := browserVersion(ctx)
+	if err != nil {
+		return err
+	}
+	e.report.With = append(e.report.With, version)
 	return e.on(ctx, tokenLife, []string{"client"}, func(w *world, s *servers.Stage) error {
 		h := w.openCloakroom(s, "client", "  store: memory\n")
 		return e.freely(func() error {
@@ -57,6 +62,15 @@ func measureClient(ctx context.Context, p plan, e errand) error {
 			return nil
 		})
 	})
+}
+
+func browserVersion(ctx context.Context) (version string, err error) {
+	b, err := chromium.Open(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	return b.Version(ctx)
 }
 
 type boots []boot

@@ -153,3 +153,12 @@ func versionOf(s *servers.Stage, called, program string, args ...string) string 
 	}
 	return called + " " + number.FindString(string(out))
 }
+
+// redisVersion is that of the server that every row with Redis has one of.
+func redisVersion() string {
+	out, err := exec.Command("redis-server", "--version").Output()
+	if err != nil {
+		return "Redis of unknown version"
+	}
+	return "Redis " + number.FindString(string(out))
+}

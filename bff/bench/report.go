@@ -18,6 +18,7 @@ type report struct {
 	Rows     []row       `json:"rows"`
 	Measures []measure   `json:"measures"`
 	Missing  []missing   `json:"missing"`
+	With     []string    `json:"with"` // versions of what else took part
 }
 
 type settings struct {
@@ -60,8 +61,15 @@ func (r *report) table() string {
 		}
 	}
 	fmt.Fprintf(&b, "\n%s: %d rounds of %g s, %d connections, %s\n", r.Began.Format(time.DateOnly), r.Settings.Rounds, r.Settings.Seconds, r.Settings.Connections, r.Machine)
-	if len(versions) > 0 {
+	versions = append(versions, r.With...)
+	switch {
+	case len(r.Rows) == 0 && len(versions) > 0:
+		fmt.Fprintf(&b, "%s.\n", strings.Join(versions, "; "))
+	case len(r.Rows) > 0:
 		fmt.Fprintf(&b, "%s; tokens of %s bytes a session.\n", strings.Join(versions, "; "), record.Count(float64(r.Settings.TokenBytes)))
+	}
+	if r.Settings.Small {
+		b.WriteString("Small crowds and short storms: these figures say nothing.\n")
 	}
 	for _, m := range r.Missing {
 		fmt.Fprintf(&b, "Not measured: %s: %s.\n", m.Name, m.Why)

@@ -208,6 +208,9 @@ func (p plan) rows(ctx context.Context, chosen []kind, progress io.Writer, r *re
 	rows, gaps, err := p.compare(w, chosen)
 	_, r.Settings.TokenBytes = w.provider.given()
 	r.Rows, r.Missing = rows, append(r.Missing, gaps...)
+	if slices.ContainsFunc(rows, func(one row) bool { return strings.Contains(one.Label, "Redis") }) {
+		r.With = append(r.With, redisVersion())
+	}
 	return err
 }
 
