@@ -15,10 +15,11 @@ PROVIDER := bff/e2e/interop/provider
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
+BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit fleets e2e deploy lab lab-report bench-stores chromium provider servers balancers clean
+.PHONY: help run build wasm test check rules unit fleets e2e deploy lab lab-report bench bench-stores chromium provider servers balancers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -105,6 +106,16 @@ lab-report: build chromium servers ## attack every strategy, and put the report 
 	@mkdir -p static/web/lab
 	@bin/cloakroom compare strategies --format json > static/web/lab/strategies.json.new
 	@mv static/web/lab/strategies.json.new static/web/lab/strategies.json
+
+# A peer that cannot be had is named by the bench, which goes on without it.
+COMMITTED := bff/bench/committed.txt
+
+bench: build chromium servers ## what a request costs, beside peers and plain proxies, and all that has a budget; ONLY=memory,client, ROUNDS=3, SMALL=1, or README=1 to commit to it
+	@.ci/install haproxy:haproxy nginx:nginx apache2:apache2 libapache2-mod-auth-openidc:/usr/lib/apache2/modules/mod_auth_openidc.so || true
+	@$(GO) build -o bin/requestbench ./bff/bench
+	@bin/requestbench -json bin/bench/bench.json -bench bin/bench/bench.txt $(if $(ONLY),-only $(ONLY)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(SMALL),-small) $(if $(README),-readme README.md)
+	@if [ -s $(COMMITTED) ]; then $(GO) run $(BENCHSTAT) committed=$(COMMITTED) now=bin/bench/bench.txt; fi
+	@$(if $(README),cp bin/bench/bench.txt $(COMMITTED))
 
 bench-stores: servers ## what a session costs in every store; ONLY=redis,postgres, or README=1 to put the table there
 	@$(GO) build -o bin/storebench ./bff/session/storetest/storebench

@@ -51,6 +51,8 @@ type Server struct {
 	hub     *events.Hub
 	api     *proxy.Proxy
 	rp      *rp.Provider
+	// sessions are those of the desk.
+	sessions *session.Manager
 }
 
 // New builds a Server from a checked config. It opens nothing and dials
@@ -84,6 +86,7 @@ func New(c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.sessions = desk.Sessions
 	if s.rp, err = rp.New(providerConfig(c, o, dial)); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
@@ -126,6 +129,10 @@ func New(c *config.Config, o Options) (*Server, error) {
 	s.admin = adminMux(s.health, metrics)
 	return s, nil
 }
+
+// Sessions is the door to the sessions, for who measures with more of them than
+// could sign in.
+func (s *Server) Sessions() *session.Manager { return s.sessions }
 
 // Handler serves the public origin.
 func (s *Server) Handler() http.Handler { return s.handler }

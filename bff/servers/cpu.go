@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -14,7 +15,16 @@ const tick = time.Second / 100
 
 // CPU returns the processor time that the server and its descendants have used
 // so far, to 10 ms, those that have ended included.
-func (p *Process) CPU() time.Duration {
+func (p *Process) CPU() (total time.Duration) {
+	p.t.Helper()
+	for _, pid := range p.family() {
+		total += usedBy(pid)
+	}
+	return total
+}
+
+// family is the server and its descendants.
+func (p *Process) family() []int {
 	p.t.Helper()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -27,12 +37,29 @@ func (p *Process) CPU() time.Duration {
 			children[parent] = append(children[parent], pid)
 		}
 	}
-	cmd, _ := p.current()
-	family, total := []int{cmd.Process.Pid}, time.Duration(0)
-	for len(family) > 0 {
-		pid := family[0]
-		family = append(family[1:], children[pid]...)
-		total += usedBy(pid)
+	family := []int{p.PID()}
+	for i := 0; i < len(family); i++ {
+		family = append(family, children[family[i]]...)
+	}
+	return family
+}
+
+// Proportional returns how much memory the server and its descendants have in
+// RAM, in bytes, each page divided by how many processes share it
+// (smaps_rollup, proc_pid_smaps(5)).
+func (p *Process) Proportional() (total int64) {
+	p.t.Helper()
+	for _, pid := range p.family() {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		_, rest, _ := strings.Cut(string(text), "\nPss:")
+		var kilobytes int64
+		if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
+			p.t.Fatalf("smaps_rollup of %d: %v", pid, err)
+		}
+		total += kilobytes << 10
 	}
 	return total
 }

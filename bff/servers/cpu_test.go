@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,5 +50,41 @@ func TestAServersTimeIsThatOfItsChildrenToo(t *testing.T) {
 	})
 	if err := counts(t.Context()); err != nil {
 		t.Errorf("once the child has ended, %v", err)
+	}
+}
+
+// TestAServersMemoryIsThatOfItsChildrenToo, and what it prints may go to a file.
+func TestAServersMemoryIsThatOfItsChildrenToo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	// A child that holds some, and a parent that does not.
+	const held = 20 << 20
+	p := servers.Launch(t, servers.Command{
+		Program: "sh", Package: "dash", Dir: dir, Output: log,
+		Args: []string{"-c", fmt.Sprintf("(x=$(head -c %d /dev/zero | tr '\\0' x); echo begun; kill -STOP $(sh -c 'echo $PPID'); echo $x >/dev/null) & wait", held)},
+	})
+	servers.WaitFor(t, "the child to hold it", func(context.Context) error {
+		if has := p.Proportional(); has < held {
+			return fmt.Errorf("%d bytes are counted", has)
+		}
+		return nil
+	})
+	servers.WaitFor(t, "the child to say so", func(context.Context) error {
+		text, err := os.ReadFile(log.Name())
+		if err == nil && string(text) != "begun\n" {
+			err = fmt.Errorf("the file has %q", text)
+		}
+		return err
+	})
+	if p.Log() != "" || p.Resident() > held || p.PID() == os.Getpid() {
+		t.Errorf("log %q, resident %d", p.Log(), p.Resident())
+	}
+	for _, child := range p.Children() {
+		_ = syscall.Kill(child, syscall.SIGKILL)
 	}
 }

@@ -30,6 +30,8 @@ type Command struct {
 	Dir string
 	// Env is its whole environment; nil means the test's.
 	Env []string
+	// Output takes what the server prints; nil means that Log does.
+	Output *os.File
 	// Credential is whom to run as; nil means whoever runs the test.
 	Credential *syscall.Credential
 	// Ready returns nil once the server does its work.
@@ -101,6 +103,9 @@ func (p *Process) launch() {
 	cmd := exec.Command(p.command.Program, p.command.Args...)
 	cmd.Dir, cmd.Env = p.command.Dir, p.command.Env
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
+	if p.command.Output != nil {
+		cmd.Stdout, cmd.Stderr = p.command.Output, p.command.Output
+	}
 	// Should the tests die, their servers must not outlive them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: p.command.Credential}
 	if err := cmd.Start(); err != nil {
@@ -168,6 +173,12 @@ func (p *Process) Stop() {
 
 // Cont lets a frozen server go on (SIGCONT).
 func (p *Process) Cont() { p.signal(syscall.SIGCONT) }
+
+// PID is the process's number.
+func (p *Process) PID() int {
+	cmd, _ := p.current()
+	return cmd.Process.Pid
+}
 
 // Path is the file of its program.
 func (p *Process) Path() string { return p.command.Program }

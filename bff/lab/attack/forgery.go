@@ -87,7 +87,7 @@ func (m *mission) lure(ctx context.Context, origin, payload string, parameters m
 	parameters["collector"] = collector
 	var then []string
 	if m.options.Return {
-		parameters["home"], then = m.world.Origin(m.target.ID)+"/", []string{"homeward.js"}
+		parameters["home"], then = m.world.Origin(m.target.ID)+"/", homeward
 	}
 	page := "<!doctype html><title>Kittens</title><body><script type=\"module\">" + script(payload, parameters, then...) + "</script>"
 	if err := m.browser.Go(ctx, origin+m.attacker.publish("text/html", page)); err != nil {

@@ -13,6 +13,9 @@ var payloads embed.FS
 // prelude comes before every payload: how it reports, and reads.
 var prelude = []string{"report.js", "reading.js", "taps.js"}
 
+// homeward comes after one, where the victim has to come back by themselves.
+var homeward = []string{"homeward.js"}
+
 // script makes an expression of a payload: its parameters as constants, what
 // sends reports, the payload itself, and what comes then, in a function that
 // nobody awaits.

@@ -102,6 +102,29 @@ func TestABrowserDoesWhatAttacksAskOfIt(t *testing.T) {
 	}
 }
 
+func TestAScriptCanComeBeforeThePagesOwnAndTheNetworkBeSlow(t *testing.T) {
+	origin, b, ctx := serve(t), open(t), t.Context()
+	if err := b.Early(ctx, `window.early = document.title`); err != nil {
+		t.Fatal(err)
+	}
+	const latency = 300
+	if err := b.Slow(ctx, chromium.Pace{Latency: latency, Down: 100_000, Up: 100_000}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Go(ctx, origin+"/page"); err != nil {
+		t.Fatal(err)
+	}
+	var early string
+	if err := b.Run(ctx, `typeof window.early + ":" + window.early`, &early); err != nil || early != "string:" {
+		t.Errorf("the script saw %q: %v", early, err)
+	}
+	var took float64
+	const call = `(() => { const r = new XMLHttpRequest(), began = performance.now(); r.open("GET", "/", false); r.send(); return performance.now() - began })()`
+	if err := b.Run(ctx, call, &took); err != nil || took < latency {
+		t.Errorf("an answer came after %v ms: %v", took, err)
+	}
+}
+
 func TestTabsAreOfOneBrowser(t *testing.T) {
 	origin, b, ctx := serve(t), open(t), t.Context()
 	if err := b.Go(ctx, origin+"/first"); err != nil {

@@ -7,6 +7,6 @@
 // loopback only, whatever a page asks for, and listens nowhere: commands go
 // through a pipe. Every wait is bounded.
 //
-//	Open -> Browser (its tab in front) -> Go, Run, Cookies, Forget
+//	Open -> Browser (its tab in front) -> Go, Run, Cookies, Forget, Early, Slow
 //	                                   -> NewTab, Restart
 package chromium

@@ -9,11 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"cloakroom/bff/bench/record"
 )
 
 func main() {
@@ -74,7 +75,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		return err
 	}
 
-	r := report{Began: time.Now().UTC().Truncate(time.Second), Machine: machine(), Settings: p.settings()}
+	r := report{Began: time.Now().UTC().Truncate(time.Second), Machine: record.Machine(), Settings: p.settings()}
 	for i, k := range chosen {
 		fmt.Fprintf(progress, "[%d/%d] %s\n", i+1, len(chosen), k.label)
 		row, err := p.measure(ctx, k, progress)
@@ -113,25 +114,14 @@ func (r *report) write(out io.Writer, file, readme string) error {
 	if file != "" {
 		text, err := json.MarshalIndent(r, "", "  ")
 		if err == nil {
-			err = os.MkdirAll(filepath.Dir(file), 0o755)
-		}
-		if err == nil {
-			err = os.WriteFile(file, append(text, '\n'), 0o644)
+			err = record.Write(file, append(text, '\n'))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if readme != "" {
-		text, err := os.ReadFile(readme)
-		if err != nil {
-			return err
-		}
-		changed, err := insert(string(text), r.table())
-		if err != nil {
-			return fmt.Errorf("%s: %w", readme, err)
-		}
-		if err := os.WriteFile(readme, []byte(changed), 0o644); err != nil {
+		if err := record.InsertFile(readme, "bench-stores", r.table()); err != nil {
 			return err
 		}
 	}

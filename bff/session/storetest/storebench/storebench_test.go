@@ -178,37 +178,3 @@ func TestAQuantileIsRightToThreePercent(t *testing.T) {
 		}
 	}
 }
-
-func TestTheTableGoesBetweenItsMarks(t *testing.T) {
-	t.Parallel()
-	got, err := insert("before\n"+begin+"old\n"+end+"\nafter\n", "new\n")
-	if want := "before\n" + begin + "new\n" + end + "\nafter\n"; err != nil || got != want {
-		t.Errorf("insert = %q, %v", got, err)
-	}
-	for _, text := range []string{"", begin, end, end + begin} {
-		if _, err := insert(text, "new\n"); err == nil {
-			t.Errorf("a text without a place takes the table: %q", text)
-		}
-	}
-	readme, err := os.ReadFile("../../../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := insert(string(readme), "new\n"); err != nil {
-		t.Errorf("the README: %v", err)
-	}
-}
-
-func TestFiguresAreAsPreciseAsTheyAre(t *testing.T) {
-	t.Parallel()
-	for f, want := range map[float64]string{0: "0", 7: "7", 999.6: "1,000", 12345: "12,300", 1234567: "1,230,000"} {
-		if got := count(f); got != want {
-			t.Errorf("count(%v) = %s, want %s", f, got, want)
-		}
-	}
-	for f, want := range map[float64]string{0: "0", 0.0123: "0.012", 0.123: "0.12", 1.23: "1.2", 12.3: "12", 1234: "1,230"} {
-		if got := short(f); got != want {
-			t.Errorf("short(%v) = %s, want %s", f, got, want)
-		}
-	}
-}

@@ -1,32 +1,20 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"cloakroom/bff/bench/record"
 )
 
 // report is what was measured, and on what.
 type report struct {
-	Began    time.Time `json:"began"`
-	Machine  host      `json:"machine"`
-	Settings settings  `json:"settings"`
-	Stores   []row     `json:"stores"`
-}
-
-type host struct {
-	CPU    string `json:"cpu"`
-	Cores  int    `json:"cores"`
-	System string `json:"system"`
-	Kernel string `json:"kernel"`
-	Go     string `json:"go"`
-	// Load is the load average over the minute before: what else ran.
-	Load string `json:"load_average_before"`
+	Began    time.Time   `json:"began"`
+	Machine  record.Host `json:"machine"`
+	Settings settings    `json:"settings"`
+	Stores   []row       `json:"stores"`
 }
 
 type settings struct {
@@ -67,79 +55,18 @@ func (r *report) table() string {
 	for _, row := range r.Stores {
 		fmt.Fprintf(&b, "| %s |", row.Label)
 		for _, f := range []figures{row.Get, row.Update, row.Create} {
-			fmt.Fprintf(&b, " %s | %s + %s | %s |", count(f.PerSecond), short(f.CPUOurs), short(f.CPUServer), short(f.P99/1000))
+			fmt.Fprintf(&b, " %s | %s + %s | %s |", record.Count(f.PerSecond), record.Short(f.CPUOurs), record.Short(f.CPUServer), record.Short(f.P99/1000))
 		}
-		fmt.Fprintf(&b, " %s", count(row.BytesPerSession))
+		fmt.Fprintf(&b, " %s", record.Count(row.BytesPerSession))
 		if row.Sessions != r.Settings.Sessions {
-			fmt.Fprintf(&b, " (at %s)", count(float64(row.Sessions)))
+			fmt.Fprintf(&b, " (at %s)", record.Count(float64(row.Sessions)))
 		}
 		b.WriteString(" |\n")
 		if !slices.Contains(versions, row.Version) && !strings.HasPrefix(row.Version, "go") {
 			versions = append(versions, row.Version)
 		}
 	}
-	m := r.Machine
-	fmt.Fprintf(&b, "\n%s: %s sessions, %d callers at once, on %d cores (%s) of a %s machine, Linux %s, %s;\nload average before it began: %s.\n%s.\n",
-		r.Began.Format(time.DateOnly), count(float64(r.Settings.Sessions)), r.Settings.Callers,
-		m.Cores, m.CPU, m.System, m.Kernel, strings.Replace(m.Go, "go", "Go ", 1), m.Load, strings.Join(versions, ", "))
+	fmt.Fprintf(&b, "\n%s: %s sessions, %d callers at once, %s\n%s.\n",
+		r.Began.Format(time.DateOnly), record.Count(float64(r.Settings.Sessions)), r.Settings.Callers, r.Machine, strings.Join(versions, ", "))
 	return b.String()
-}
-
-// count rounds to three digits and groups them.
-func count(f float64) string {
-	digits := strconv.FormatFloat(f, 'f', 0, 64)
-	if keep := len(digits) - 3; keep > 0 {
-		f, _ = strconv.ParseFloat(strconv.FormatFloat(f, 'e', 2, 64), 64)
-		digits = strconv.FormatFloat(f, 'f', 0, 64)
-	}
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-// short has two digits, or what count gives.
-func short(f float64) string {
-	switch {
-	case f == 0:
-		return "0"
-	case f < 0.1:
-		return strconv.FormatFloat(f, 'f', 3, 64)
-	case f < 1:
-		return strconv.FormatFloat(f, 'f', 2, 64)
-	case f < 10:
-		return strconv.FormatFloat(f, 'f', 1, 64)
-	}
-	return count(f)
-}
-
-// The marks between which the README has the table.
-const begin, end = "<!-- bench-stores -->\n", "<!-- /bench-stores -->"
-
-// insert puts table between the marks of text.
-func insert(text, table string) (string, error) {
-	before, rest, begun := strings.Cut(text, begin)
-	_, after, ended := strings.Cut(rest, end)
-	if !begun || !ended {
-		return "", errors.New("it has no place for the table: " + strings.TrimSpace(begin) + " and " + end + ", each on a line of its own")
-	}
-	return before + begin + table + end + after, nil
-}
-
-// machine tells what this runs on.
-func machine() host {
-	field := func(file, name string) string {
-		text, _ := os.ReadFile(file) // a line of the table less
-		for line := range strings.Lines(string(text)) {
-			if rest, ok := strings.CutPrefix(line, name); ok {
-				return strings.Trim(strings.TrimSpace(rest), `:=" `+"\t")
-			}
-		}
-		return "unknown"
-	}
-	load, _, _ := strings.Cut(field("/proc/loadavg", ""), " ")
-	return host{
-		CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), System: field("/etc/os-release", "PRETTY_NAME"),
-		Kernel: field("/proc/sys/kernel/osrelease", ""), Go: runtime.Version(), Load: load,
-	}
 }

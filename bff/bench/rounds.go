@@ -1,0 +1,286 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cloakroom/bff/servers"
+)
+
+// plan is how long everything is.
+type plan struct {
+	rounds int
+	slice  time.Duration // of 64 connections; of one, a quarter of that
+	small  bool          // everything else small too, to see that it works
+}
+
+// figures are of one slice of one front.
+type figures struct {
+	CPU       float64 `json:"cpu_us"`       // of the server's processes, a request
+	StoreCPU  float64 `json:"store_cpu_us"` // of its Redis
+	PerSecond float64 `json:"per_second"`
+	P50       float64 `json:"p50_us"`
+	P99       float64 `json:"p99_us"`
+	Alone     float64 `json:"alone_p50_us"` // one connection
+	RSS       float64 `json:"rss_bytes"`
+	Calls     int     `json:"calls"`
+	Redialled int     `json:"redialled"` // connections that the server ended
+}
+
+// round is what a front did in its turn, and the yardstick beside it.
+type round struct {
+	figures
+	Bare figures `json:"bare"` // the mean of before and after
+}
+
+// row is what was measured of one front.
+type row struct {
+	Name    string  `json:"name"`
+	Label   string  `json:"label"`
+	Version string  `json:"version"`
+	Rounds  []round `json:"rounds"`
+}
+
+// missing is what could not be measured, and why.
+type missing struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// standing is a front with its stage and its connections.
+type standing struct {
+	kind
+	*front
+	stage      *servers.Stage
+	many, lone *load
+}
+
+// compare opens the yardstick and the chosen fronts and takes them through the
+// rounds. A peer that cannot be opened is named and left out; a wrong answer ends
+// it, and so does a Cloakroom that does not start.
+func (p plan) compare(w *world, chosen []kind) (rows []row, gaps []missing, err error) {
+	bare, err := p.stand(w, yardstick)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", yardstick.name, err)
+	}
+	all := []*standing{bare}
+	defer func() {
+		for _, st := range slices.Backward(all) {
+			err = errors.Join(err, st.leave())
+		}
+	}()
+	for i, k := range chosen {
+		if w.ctx.Err() != nil {
+			return nil, nil, errStopped
+		}
+		fmt.Fprintf(w.progress, "[%d/%d] opening %s\n", i+1, len(chosen), k.name)
+		st, err := p.stand(w, k)
+		var wrong *wrongAnswer
+		switch {
+		case err != nil && (errors.As(err, &wrong) || !k.peer()):
+			return nil, nil, fmt.Errorf("%s: %w", k.name, err)
+		case err != nil:
+			fmt.Fprintf(w.progress, "  %s is not measured: %v\n", k.name, err)
+			gaps = append(gaps, missing{k.name, err.Error()})
+			continue
+		}
+		all = append(all, st)
+	}
+	rows, lost, err := p.turns(w, bare, all[1:])
+	return rows, append(gaps, lost...), err
+}
+
+// turns takes the fronts through the rounds. A peer that breaks down is named and
+// left out of the rest.
+func (p plan) turns(w *world, bare *standing, fronts []*standing) (rows []row, lost []missing, err error) {
+	rows = make([]row, 1+len(fronts))
+	for i, st := range append([]*standing{bare}, fronts...) {
+		rows[i] = row{Name: st.name, Label: st.label, Version: st.version}
+	}
+	broken := map[string]bool{}
+	for n := range p.rounds {
+		before, err := p.turn(w, bare)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows[0].Rounds = append(rows[0].Rounds, round{before, before})
+		for i, st := range fronts {
+			if broken[st.name] {
+				continue
+			}
+			got, err := p.turn(w, st)
+			if _, wrong := errors.AsType[*wrongAnswer](err); err != nil && !wrong && st.peer() && w.ctx.Err() == nil {
+				fmt.Fprintf(w.progress, "  %s broke down, and is not measured: %v\n", st.name, err)
+				broken[st.name] = true
+				lost = append(lost, missing{st.name, "it broke down"})
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			after, err := p.turn(w, bare)
+			if err != nil {
+				return nil, nil, err
+			}
+			r := round{got, mean(before, after)}
+			rows[0].Rounds = append(rows[0].Rounds, round{after, after})
+			rows[i+1].Rounds = append(rows[i+1].Rounds, r)
+			fmt.Fprintf(w.progress, "round %d/%d  %-20s %6.1f µs + %5.1f  x %5.2f  %8.0f/s  p50 %6.0f  p99 %7.0f  alone %+6.0f µs  %5.0f MB   (bare %5.1f µs)\n",
+				n+1, p.rounds, st.name, got.CPU, got.StoreCPU, r.x(), got.PerSecond, got.P50, got.P99, r.added(), got.RSS/1e6, r.Bare.CPU)
+			before = after
+		}
+	}
+	return slices.DeleteFunc(rows, func(r row) bool { return broken[r.Name] }), lost, nil
+}
+
+// peer is true of what is not ours.
+func (k kind) peer() bool { return !strings.HasPrefix(k.label, ours) }
+
+var errStopped = errors.New("stopped")
+
+// x is the processor time as a ratio to the yardstick's.
+func (r round) x() float64 { return r.CPU / r.Bare.CPU }
+
+// added is the latency above the yardstick's, of one connection.
+func (r round) added() float64 { return r.Alone - r.Bare.Alone }
+
+func mean(a, b figures) figures {
+	return figures{
+		CPU: (a.CPU + b.CPU) / 2, PerSecond: (a.PerSecond + b.PerSecond) / 2, P50: (a.P50 + b.P50) / 2, P99: (a.P99 + b.P99) / 2,
+		Alone: (a.Alone + b.Alone) / 2, RSS: max(a.RSS, b.RSS), Calls: a.Calls + b.Calls,
+	}
+}
+
+// stand opens a front on a stage of its own, and calls it from every connection
+// until it has answered each of its sessions rightly.
+func (p plan) stand(w *world, k kind) (st *standing, err error) {
+	st = &standing{kind: k, stage: servers.NewStage(w.ctx, w.progress)}
+	err = st.stage.Try(func() {
+		st.front = k.open(w, st.stage, k.name)
+		var err error
+		st.many, err = dial(w.ctx, st.addr, connections)
+		st.stage.Must(err)
+		st.lone, err = dial(w.ctx, st.addr, 1)
+		st.stage.Must(err)
+		st.stage.Must(st.first(w, st.many))
+		st.stage.Must(st.first(w, st.lone)) // at once: some servers do not like who is silent
+	})
+	if err != nil {
+		if text := w.log(k.name); text != "" {
+			fmt.Fprintf(w.progress, "the end of the log of %s:\n%s\n", k.name, text)
+		}
+		_ = st.leave()
+		return nil, err
+	}
+	return st, nil
+}
+
+// first has every connection call once.
+func (st *standing) first(w *world, l *load) error {
+	done := make([]bool, len(l.conns))
+	_, err := l.run(w.ctx, patience, func(conn int) (*call, bool) {
+		if done[conn] || st.fresh != nil && conn > 0 {
+			return nil, false
+		}
+		done[conn] = true
+		return st.calls[conn], true
+	}, nil)
+	return err
+}
+
+func (st *standing) leave() error {
+	for _, l := range []*load{st.many, st.lone} {
+		if l != nil {
+			l.close()
+		}
+	}
+	return st.stage.Clear()
+}
+
+// turn is one front's turn in a round.
+func (p plan) turn(w *world, st *standing) (f figures, err error) {
+	if w.ctx.Err() != nil {
+		return f, errStopped
+	}
+	var failed error
+	err = st.stage.Try(func() { f, failed = p.measure(w, st) })
+	if err = errors.Join(err, failed); err != nil {
+		if w.ctx.Err() != nil {
+			return f, errStopped
+		}
+		return f, fmt.Errorf("%s: %w\n%s", st.name, err, w.log(st.name))
+	}
+	return f, nil
+}
+
+// warm is for what the others have pushed out of the caches since.
+const warm = 100 * time.Millisecond
+
+func (p plan) measure(w *world, st *standing) (f figures, err error) {
+	next, alone, err := st.sources(p.slice)
+	if err != nil {
+		return f, err
+	}
+	if _, err := st.many.run(w.ctx, warm, next, nil); err != nil {
+		return f, err
+	}
+	cpu, store := st.server.CPU(), st.storeCPU()
+	s, err := st.many.run(w.ctx, p.slice, next, nil)
+	if err != nil {
+		return f, err
+	}
+	cpu, store = st.server.CPU()-cpu, st.storeCPU()-store
+	n := float64(len(s.times))
+	f = figures{
+		CPU: micros(cpu) / n, StoreCPU: micros(store) / n, PerSecond: s.perSecond(), Calls: len(s.times), Redialled: s.redialled,
+		P50: micros(s.quantile(.5)), P99: micros(s.quantile(.99)), RSS: float64(st.server.Proportional()),
+	}
+	if _, err = st.lone.run(w.ctx, warm/2, alone, nil); err != nil {
+		return f, err
+	}
+	if s, err = st.lone.run(w.ctx, p.slice/4, alone, nil); err != nil {
+		return f, err
+	}
+	f.Alone = micros(s.quantile(.5))
+	return f, nil
+}
+
+// sources say what to call with, all connections and the one alone: the session
+// of the connection, or one that the front has not seen yet. Of those there are
+// enough for 10,000 requests a second; a quicker front ends its turn early.
+func (f *front) sources(slice time.Duration) (many, alone source, err error) {
+	if f.fresh == nil {
+		lone := f.calls[rand.IntN(len(f.calls))]
+		return func(conn int) (*call, bool) { return f.calls[conn], true }, func(int) (*call, bool) { return lone, true }, nil
+	}
+	var sources [2]source
+	for i, d := range []time.Duration{slice + warm, (slice + warm) / 4} {
+		calls, err := f.fresh(int(d.Seconds()*10_000) + 100)
+		if err != nil {
+			return nil, nil, err
+		}
+		var used atomic.Int64
+		sources[i] = func(int) (*call, bool) {
+			at := int(used.Add(1)) - 1
+			if at >= len(calls) {
+				return nil, false
+			}
+			return calls[at], true
+		}
+	}
+	return sources[0], sources[1], nil
+}
+
+func (f *front) storeCPU() time.Duration {
+	if f.store == nil {
+		return 0
+	}
+	return f.store.CPU()
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
