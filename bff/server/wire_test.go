@@ -541,13 +541,17 @@ func (f *face) mustBeClean(t testing.TB, r sent) {
 	if r.fault != "" && r.framing == "" {
 		t.Errorf("the API got a request that cannot be read in one way: %s", r)
 	}
-	for _, name := range []string{"Cookie", "X-Csrf", "X-Real-Ip", "Forwarded", "Proxy-Authorization", "Upgrade"} {
+	for _, name := range []string{"Cookie", "X-Csrf", "X-Real-Ip", "Forwarded", "Proxy-Authorization"} {
 		if values := r.values(name); len(values) > 0 {
 			t.Errorf("the API got %s: %q", name, values)
 		}
 	}
-	if got := r.values("Authorization"); strings.HasPrefix(r.target(), "/v1/") && (len(got) != 1 || subject(got[0]) != f.alice && subject(got[0]) != f.bob) ||
-		!strings.HasPrefix(r.target(), "/v1/") && len(got) > 0 {
+	if got := r.values("Upgrade"); len(got) > 0 && !slices.Equal(got, []string{"websocket"}) {
+		t.Errorf("the API got an upgrade to %q", got)
+	}
+	// The route of /v2/ is the one without a session.
+	if got := r.values("Authorization"); !strings.HasPrefix(r.target(), "/v2/") && (len(got) != 1 || subject(got[0]) != f.alice && subject(got[0]) != f.bob) ||
+		strings.HasPrefix(r.target(), "/v2/") && len(got) > 0 {
 		t.Errorf("%s: the API got %d tokens, or not the session's", r, len(got))
 	}
 	if got := r.values("X-Forwarded-For"); !slices.Equal(got, []string{"127.0.0.1"}) {
