@@ -381,9 +381,12 @@ func (s *Store) read(n uint32) session.Record {
 	e := s.entries.at(n)
 	r := session.Record{ID: e.id, Version: e.version, Expires: time.Unix(0, e.expires)}
 	r.Data = append(make([]byte, 0, e.size), s.slabs.data(e.data, int(e.size))...)
+	var room [session.MaxKeys]session.Key
+	keys := room[:0]
 	for k := e.key; k != 0; k = s.keys.at(k).more {
-		r.Keys = append(r.Keys, s.keys.at(k).key)
+		keys = append(keys, s.keys.at(k).key)
 	}
+	r.Keys = append(r.Keys, keys...)
 	return r
 }
 
