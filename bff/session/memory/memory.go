@@ -156,11 +156,11 @@ func (s *Store) Create(ctx context.Context, r session.Record) (session.Version, 
 
 // Get implements session.Store.
 func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) {
-	return s.GetUnless(ctx, id, 0)
+	return s.GetUnless(ctx, id, session.Mark{})
 }
 
 // GetUnless implements session.Sparing.
-func (s *Store) GetUnless(ctx context.Context, id session.ID, have session.Version) (session.Record, error) {
+func (s *Store) GetUnless(ctx context.Context, id session.ID, have session.Mark) (session.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -172,7 +172,7 @@ func (s *Store) GetUnless(ctx context.Context, id session.ID, have session.Versi
 	}
 	s.unlist(n)
 	s.pushNewest(n)
-	if e := s.entries.at(n); e.version == have {
+	if e := s.entries.at(n); session.MarkOf(e.version, s.slabs.data(e.data, int(e.size))) == have {
 		return session.Record{ID: e.id, Version: e.version, Expires: time.Unix(0, e.expires)}, nil
 	}
 	return s.read(n), nil

@@ -95,7 +95,7 @@ func model(t *testing.T, steps []byte) {
 				want.use(id)
 			}
 		case 4:
-			got, err := s.GetUnless(ctx, id, old.Version)
+			got, err := s.GetUnless(ctx, id, session.MarkOf(old.Version, old.Data))
 			if (err == nil) != live || live && (got.Data != nil || got.Version != old.Version || !got.Expires.Equal(old.Expires)) {
 				t.Fatalf("GetUnless = %+v, %v, there %v", got, err, live)
 			}
