@@ -532,9 +532,9 @@ func (f *face) reached(t testing.TB) string {
 // and what the proxy adds.
 func (f *face) mustBeClean(t testing.TB, r sent) {
 	t.Helper()
-	all := r.line + "\n" + strings.Join(r.header, "\n") + "\n" + r.body
+	head := r.line + "\n" + strings.Join(r.header, "\n") // a body is what the client wrote there
 	for _, ticket := range f.tickets {
-		if strings.Contains(all, ticket) {
+		if strings.Contains(head, ticket) {
 			t.Errorf("the API got a ticket: %s", r)
 		}
 	}
