@@ -4,7 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 var (
@@ -16,18 +17,18 @@ var (
 // checkRequest sees to it that what is written is one request, whoever wrote its
 // parts.
 func checkRequest(r *http.Request) error {
-	if r.Method == "" || !isToken(r.Method) {
+	if !httpguts.ValidHeaderFieldName(r.Method) {
 		return errMethod
 	}
 	if r.URL.Host == "" || !isPlain(r.URL.Host) || !isPlain(r.Host) {
 		return errTarget
 	}
 	for name, values := range r.Header {
-		if !isToken(name) {
+		if !httpguts.ValidHeaderFieldName(name) {
 			return errHeader
 		}
 		for _, value := range values {
-			if !isValue(value) {
+			if !httpguts.ValidHeaderFieldValue(value) {
 				return errHeader
 			}
 		}
@@ -85,31 +86,6 @@ func (c *conn) writeTarget(r *http.Request) {
 		target = "/" // cannot be: RequestURI escapes
 	}
 	_, _ = c.out.WriteString(target)
-}
-
-// isToken is the syntax of methods and header names (RFC 9110 §5.6.2).
-func isToken(s string) bool {
-	if s == "" {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c >= 0x7f || !letter(c) && strings.IndexByte("!#$%&'*+-.^_`|~0123456789", c) < 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-
-// isValue is the syntax of header values (RFC 9110 §5.5).
-func isValue(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // isPlain has neither spaces nor controls.
