@@ -17,23 +17,24 @@ import (
 
 	"cloakroom/bff/respond"
 	"cloakroom/shared"
+	"cloakroom/shared/lab"
 )
 
-// Policy says who serves whom.
-type Policy string
+// Policy says who serves whom, in the lab's words.
+type Policy = lab.Balance
 
 // The policies.
 const (
-	RoundRobin       Policy = "round-robin"       // each in its turn
-	LeastConnections Policy = "least-connections" // the one with the fewest requests under way
+	RoundRobin       = lab.RoundRobin // each in its turn
+	LeastConnections = lab.LeastConn  // the one with the fewest requests under way
 	// OwnCookie sticks by a cookie of the balancer's, which names the instance.
 	// The instances never see it.
-	OwnCookie Policy = "own-cookie"
+	OwnCookie = lab.StickyCookie
 	// SessionCookie sticks by the application's session cookie: whoever set it
 	// gets it back, as with HAProxy's "stick store-response". One that nobody
 	// was seen to set goes round robin, and so does one whose instance is away,
 	// until it is back.
-	SessionCookie Policy = "session-cookie"
+	SessionCookie = lab.StickySession
 )
 
 // Policies lists them.
@@ -94,7 +95,7 @@ func New(c Config) (*Balancer, error) {
 		wrong = append(wrong, fmt.Errorf("there is no policy %q, but %q", c.Policy, Policies()))
 	}
 	if c.Check < 0 || c.Fall < 0 || c.Rise < 0 {
-		wrong = append(wrong, errors.New("Check, Fall and Rise cannot be negative"))
+		wrong = append(wrong, errors.New("what Check, Fall and Rise count cannot be negative"))
 	}
 	if err := errors.Join(wrong...); err != nil {
 		return nil, fmt.Errorf("balancer: %w", err)
