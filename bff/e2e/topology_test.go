@@ -3,17 +3,11 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"cloakroom/bff/e2e/stage"
-	"cloakroom/bff/lab/live"
-	"cloakroom/bff/lab/playground"
-	"cloakroom/bff/lab/topology"
-	"cloakroom/bff/server"
 	"cloakroom/bff/servers"
 	"cloakroom/shared/lab"
 )
@@ -24,23 +18,7 @@ const patienceForServers = 3 * time.Minute
 // openPlayground is a demo with topologies to play with, as the command makes it.
 func openPlayground(t *testing.T) *stage.Stage {
 	t.Helper()
-	ground := playground.New(playground.Config{Program: servers.Build(t, "../..", "./bff", "cloakroom"), Progress: os.Stderr})
-	l, err := live.Open(live.Config{Topologies: ground.Control()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	s := stage.Open(t, stage.Options{Lab: l.Upstream(), Guest: &server.Guest{Host: lab.PlayHost, Open: func(at server.Surroundings) (http.Handler, error) {
-		return ground.Open(playground.Site{Home: at.Home, User: at.User, Password: at.Password, Within: topology.Within{
-			Origin: at.Origin, Issuer: at.Issuer, API: at.API, ClientID: at.ClientID, ClientSecret: at.ClientSecret, Provider: at.Refuse,
-		}})
-	}}})
-	t.Cleanup(func() { _ = ground.Close() }) // first: its open streams hold the demo up
-	return s
+	return stage.OpenPlayground(t, servers.Build(t, "../..", "./bff", "cloakroom"))
 }
 
 // play starts a topology from the catalogue and arrives at its own origin.

@@ -18,13 +18,15 @@ type Picture struct {
 
 const pictureWidth = 480
 
-// Edge is a line. Hop is what travels along it: "" nothing, or a class.
+// Edge is a line. Hop is the class of what travels, and HopPath along which way: ""
+// is nothing.
 type Edge struct {
-	Path  string
-	Class string
-	Hop   string
-	Label string
-	X, Y  int // of the label's middle
+	Path    string
+	Class   string
+	Hop     string
+	HopPath string
+	Label   string
+	X, Y    int // of the label's middle
 }
 
 // Party is a browser, a balancer, a server or a store.
@@ -72,6 +74,15 @@ func Sketch(t lab.Topology, n int) Picture {
 	for i := range n {
 		name := string(rune('a' + i))
 		play.Deployed.Nodes = append(play.Deployed.Nodes, lab.Node{Kind: lab.NodeServer, Name: name, State: lab.NodeUp})
+	}
+	play.You = lab.Guest{Session: "yours", At: []string{lab.AtStore}}
+	switch {
+	case t.Kind == lab.InBrowser:
+		play.You.At = []string{lab.AtBrowser}
+	case t.Kind == lab.Replicated:
+		play.You.At = []string{"a", "b", "c"}
+	case !t.Kind.Outside():
+		play.You.At = []string{"a"}
 	}
 	stores := map[lab.StoreKind]int{lab.RedisSentinel: 3, lab.RedisCluster: 6}[t.Kind]
 	if t.Kind.Outside() {
@@ -153,38 +164,54 @@ func (p *Playing) draw(live bool) Picture {
 		made.Edges = append(made.Edges, sharing(boxes)...)
 	}
 	if len(stores) > 0 {
-		made.Height = storesY + storesH + 6
-		below := row(len(stores), storesY, storesH, 150)
-		for i, node := range stores {
-			b := below[i]
-			b.Name, b.Class = node.Name, "store "+string(node.State)
-			if live {
-				b.Notes = append(b.Notes, strings.TrimSpace(node.Role+" "+storeState(node)))
-			}
-			below[i] = b
+		below, frame := shelves(stores, live)
+		for _, node := range stores {
 			words = append(words, strings.TrimSpace(node.Name+" "+node.Role)+" is "+stateWords[node.State])
 		}
-		// Which of several nodes has it, only they know.
-		if at[lab.AtStore] {
-			i := (len(below) - 1) / 2
-			for n, node := range stores {
-				if node.Role == "primary" {
-					i = n
-					break
-				}
-			}
-			below[i].Coat = "session"
-		} else if t.Kind == lab.InFile && len(you.At) > 0 {
-			below[0].Coat, boxes[0].Coat = "session", ""
+		switch {
+		case at[lab.AtStore]: // which of several nodes has it, only they know
+			frame.Coat = "session"
+		case t.Kind == lab.InFile && len(you.At) > 0:
+			frame.Coat, boxes[0].Coat = "session", ""
 		}
+		made.Height = frame.Y + frame.H + 6
 		for i, node := range servers {
-			made.Edges = append(made.Edges, p.toStore(boxes[i], below, node))
+			made.Edges = append(made.Edges, p.toStore(boxes[i], frame, node))
 		}
-		made.Boxes = append(made.Boxes, below...)
+		made.Boxes = append(append(made.Boxes, frame), below...)
 	}
 	made.Boxes = append(made.Boxes, boxes...)
 	made.Words = sentence(strings.Join(words, "; "))
 	return made
+}
+
+// shelves lays the store's nodes out, three in a row, with a frame around them. One
+// alone is its own frame.
+func shelves(nodes []lab.Node, live bool) (boxes []Party, frame Party) {
+	const across, gap, h = 3, 10, 58
+	say := func(b Party, node lab.Node) Party {
+		b.Name, b.Class = node.Name, "store "+string(node.State)
+		if live {
+			b.Notes = []string{strings.TrimSpace(node.Role + " " + storeState(node))}
+		}
+		return b
+	}
+	if len(nodes) == 1 {
+		return nil, say(row(1, storesY, storesH+12, 170)[0], nodes[0])
+	}
+	for y := storesY + gap; len(nodes) > 0; y += h + gap {
+		n := min(across, len(nodes))
+		for i, b := range row(n, y, h, 138) {
+			boxes = append(boxes, say(b, nodes[i]))
+		}
+		nodes = nodes[n:]
+	}
+	last := boxes[len(boxes)-1]
+	left, right := boxes[0].X, boxes[0].X+boxes[0].W
+	for _, b := range boxes {
+		left, right = min(left, b.X), max(right, b.X+b.W)
+	}
+	return boxes, Party{X: left - gap, Y: storesY, W: right - left + 2*gap, H: last.Y + last.H + gap + 34 - storesY, Class: "frame"}
 }
 
 // stateOf is how a server is: as its process is, or as the balancer finds it, if
@@ -231,7 +258,10 @@ func (p *Playing) toBalancer(from, to Party) Edge {
 	e := Edge{Path: fmt.Sprintf("M%d %d V%d", from.mid(), from.Y+from.H, to.Y), Class: "edge"}
 	for _, trip := range p.trips {
 		if trip.Fresh {
-			e.Class = "edge took"
+			e.Class = "edge took " + string(trip.Mark)
+			if trip.Mark != HopServed {
+				break
+			}
 		}
 	}
 	if n := len(p.Play.Hops); n > 0 && p.Play.Hops[n-1].Server == "" {
@@ -240,14 +270,11 @@ func (p *Playing) toBalancer(from, to Party) Edge {
 	return e
 }
 
-// toServer is drawn from the browser on, so that what travels is seen to pass
-// the balancer.
+// toServer is the way from the balancer on. What travels comes from the browser.
 func (p *Playing) toServer(balancer, b Party, name string) Edge {
 	top, x := balancer.Y+balancer.H, balancer.mid()
-	e := Edge{
-		Path:  fmt.Sprintf("M%d %d V%d C%d %d %d %d %d %d", x, browserY+browserH, top, x, top+30, b.mid(), b.Y-34, b.mid(), b.Y),
-		Class: "edge",
-	}
+	curve := fmt.Sprintf("C%d %d %d %d %d %d", x, top+30, b.mid(), b.Y-34, b.mid(), b.Y)
+	e := Edge{Path: fmt.Sprintf("M%d %d %s", x, top, curve), Class: "edge", HopPath: fmt.Sprintf("M%d %d V%d %s", x, browserY+browserH, top, curve)}
 	if trip := p.trips[name]; trip.Fresh {
 		e.Class = "edge took " + string(trip.Mark)
 		e.Hop = "hop " + string(trip.Mark) + " " + beat(trip.Turn)
@@ -255,17 +282,14 @@ func (p *Playing) toServer(balancer, b Party, name string) Edge {
 	return e
 }
 
-func (p *Playing) toStore(from Party, below []Party, node lab.Node) Edge {
+func (p *Playing) toStore(from, store Party, node lab.Node) Edge {
 	bottom := from.Y + from.H
-	left, right := below[0], below[len(below)-1]
-	x := min(max(from.mid(), left.X+10), right.X+right.W-10) // the nearest point of the row
-	if len(below) == 1 {
-		x = below[0].mid() + (from.mid()-pictureWidth/2)/4
-	}
+	x := store.mid() + (from.mid()-pictureWidth/2)*store.W/pictureWidth*2/3
 	e := Edge{
-		Path:  fmt.Sprintf("M%d %d C%d %d %d %d %d %d", from.mid(), bottom, from.mid(), bottom+30, x, below[0].Y-30, x, below[0].Y),
-		Class: "edge", X: from.mid(), Y: bottom + 20,
+		Path:  fmt.Sprintf("M%d %d C%d %d %d %d %d %d", from.mid(), bottom, from.mid(), bottom+34, x, store.Y-34, x, store.Y),
+		Class: "edge", X: from.mid(), Y: bottom + 22,
 	}
+	e.HopPath = e.Path
 	said := p.servedBy(node.Name)
 	if said.Reads+said.Writes > 0 {
 		e.Label = fmt.Sprintf("%d r, %d w", said.Reads, said.Writes)

@@ -22,7 +22,7 @@ func drawing(p Picture, class, label string) app.UI {
 		body = append(body,
 			svg("g").Body(
 				svg("path").Class(e.Class).Attr("d", e.Path),
-				svg("path").Class(hop).Attr("d", e.Path).Attr("pathLength", "1"),
+				svg("path").Class(hop).Attr("d", e.HopPath).Attr("pathLength", "1"),
 			))
 	}
 	for _, b := range p.Boxes {
@@ -43,7 +43,7 @@ func boxOf(b Party) app.UI {
 	}
 	for i := range 2 {
 		note := ""
-		if i < len(b.Notes) {
+		if i < len(b.Notes) && (i == 0 || b.W > 76) {
 			note = b.Notes[i]
 		}
 		y += 19
@@ -54,13 +54,17 @@ func boxOf(b Party) app.UI {
 
 // holding is what of the session is in a box: a ticket is a shape of its own.
 func holding(b Party) app.UI {
-	const w, h = 78, 26
+	const h = 26
+	w, text := 78, b.Coat
+	if b.W < w+8 {
+		w, text = b.W-8, ""
+	}
 	x, y := b.mid()-w/2, b.Y+b.H-h-8
 	if b.Coat == "" {
 		return svg("g").Class("no-coat")
 	}
 	return svg("g").Class("coat-"+b.Coat).Body(
 		svg("rect").Attr("x", x).Attr("y", y).Attr("width", w).Attr("height", h).Attr("rx", "6"),
-		svg("text").Attr("x", b.mid()).Attr("y", y+18).Text(b.Coat),
+		svg("text").Attr("x", b.mid()).Attr("y", y+18).Text(text),
 	)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"cloakroom/bff/lab/balancer"
@@ -44,7 +45,7 @@ func (p *Playground) list(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range lab.Topologies() {
 		offer := lab.Offer{ID: t.ID}
 		if err := p.cfg.Missing(t); err != nil {
-			offer.Missing = "It cannot be run here: " + err.Error() + "."
+			offer.Missing = "It cannot be run here: " + strings.ReplaceAll(err.Error(), "topology: ", "") + "."
 		}
 		made.Topologies = append(made.Topologies, offer)
 	}

@@ -175,9 +175,11 @@ func (g *game) observed(r balancer.Request) {
 		return // the browser left before there was anything to see
 	}
 	g.hops++
+	s := g.sessions[r.Session]
+	known := s != nil && s.gone != "" // and told, when it happened
 	g.follow(r)
 	hop.Why = g.wordsFor(r)
-	if hop.Why != "" && (!hop.Shell || needsSession(r.Path)) {
+	if hop.Why != "" && !(known && s.gone == hop.Why) && (!hop.Shell || needsSession(r.Path)) {
 		mood := lab.Bad
 		if r.Status < 400 {
 			mood = lab.Good
