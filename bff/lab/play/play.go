@@ -110,6 +110,7 @@ func (c *Crowd) settle(ctx context.Context) error {
 			return err
 		}
 		if !in {
+			g.Forget(c.world.Origin()) // a new browser, so that a balancer spreads them anew
 			out = append(out, g)
 		}
 	}

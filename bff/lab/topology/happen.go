@@ -39,15 +39,18 @@ func (w *World) do(ctx context.Context, event string) error {
 	defer w.changed()
 	switch event {
 	case lab.KillApp:
-		i := w.first(lab.NodeUp)
+		i := w.next()
 		if i == nil {
-			return errors.New("every server is down")
+			return errNoServer
 		}
 		return w.Kill(i.name)
 	case lab.RestartApp:
 		i := w.first(lab.NodeDown)
 		if i == nil {
-			i = w.first(lab.NodeUp)
+			i = w.next()
+		}
+		if i == nil {
+			return errNoServer
 		}
 		return w.renew(i)
 	case lab.Rolling:
@@ -88,9 +91,9 @@ func (w *World) do(ctx context.Context, event string) error {
 		}
 		return w.ask(w.store.fill)
 	case lab.CutStore:
-		i := w.first(lab.NodeUp)
+		i := w.next()
 		if i == nil {
-			return errors.New("every server is down")
+			return errNoServer
 		}
 		return w.Cut(i.name, true)
 	case lab.RotateKeys:
@@ -345,6 +348,22 @@ func (w *World) first(state lab.NodeState) *server {
 	defer w.mu.Unlock()
 	for _, i := range w.servers {
 		if i.state == state {
+			return i
+		}
+	}
+	return nil
+}
+
+var errNoServer = errors.New("every server is down")
+
+// next is the server whose turn it is to suffer, of those that run; nil: none does.
+func (w *World) next() *server {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n := range w.servers {
+		at := (w.turnOf + n) % len(w.servers)
+		if i := w.servers[at]; i.state == lab.NodeUp && !i.cut {
+			w.turnOf = at + 1
 			return i
 		}
 	}

@@ -72,7 +72,8 @@ type World struct {
 
 	mu      sync.Mutex
 	servers []*server
-	full    bool
+	turnOf  int  // whose turn it is to suffer
+	full    bool // the store is
 }
 
 // Start runs a topology and returns when it serves. Close ends it, and is not

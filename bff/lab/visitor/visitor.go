@@ -211,10 +211,11 @@ func (v *Visitor) SignOut(ctx context.Context) (Answer, error) {
 	return v.visit(ctx, v.site.Origin+v.Logout)
 }
 
-// Forget drops the session at the provider, so that the next SignIn asks for
-// the password again.
-func (v *Visitor) Forget(issuer string) {
-	if u, err := url.Parse(issuer); err == nil {
+// Forget drops all that an origin gave to the browser: the provider's, and the
+// next SignIn asks for the password again; the site's, and a balancer does not
+// know it any more.
+func (v *Visitor) Forget(origin string) {
+	if u, err := url.Parse(origin); err == nil {
 		v.jar.drop(u.Hostname())
 	}
 }
