@@ -57,7 +57,7 @@ type ghost struct {
 const grace = 3 * time.Second
 
 // mostGhosts bounds how many of them haunt a topology; the latest do.
-const mostGhosts = 6
+const mostGhosts = 12
 
 // Gather signs everybody in.
 func Gather(ctx context.Context, w *topology.World, o Options) (*Crowd, error) {
@@ -168,7 +168,7 @@ func (l *load) end() {
 
 // haunt shows the cookies of who signed out, in turn.
 func (c *Crowd) haunt(ctx context.Context) {
-	tick := time.NewTicker(100 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for n := 0; ctx.Err() == nil; n++ {
 		select {

@@ -157,7 +157,7 @@ func (w *World) mend(ctx context.Context) error {
 			}
 		}
 		for _, i := range w.list() {
-			servers.WaitFor(w.stage, i.name+" to be ready", func(ctx context.Context) error { return ready(ctx, i.admin) })
+			servers.WaitFor(w.stage, i.name+" to be ready", func(ctx context.Context) error { return w.ready(ctx, i) })
 			if w.options.Balancer == lab.Embedded { // the others have had, or will have, a second
 				w.front.await(i)
 			}
@@ -175,6 +175,15 @@ func (w *World) Kill(name string) error {
 		i.process.Kill()
 		w.turn(i, lab.NodeDown)
 	})
+}
+
+// Renew has a server end as it should, if it runs, and starts it again.
+func (w *World) Renew(name string) error {
+	i := w.named(name)
+	if i == nil {
+		return fmt.Errorf("there is no server %q", name)
+	}
+	return w.renew(i)
 }
 
 // renew has a server end as it should, if it runs, and starts it again.
@@ -236,7 +245,9 @@ func (w *World) endStore(end func(*storeNode)) error {
 	})
 }
 
-// startStore starts what is down of the store.
+// StartStore starts what is down of the store, and returns when it is whole.
+func (w *World) StartStore() error { return w.startStore() }
+
 func (w *World) startStore() error {
 	return w.perform(func() {
 		started := false
@@ -255,7 +266,7 @@ func (w *World) startStore() error {
 	})
 }
 
-// EndNode kills one process of the store, and StartNodes starts what is down of it.
+// EndNode kills one process of the store without a warning.
 func (w *World) EndNode(name string) error {
 	return w.perform(func() {
 		for _, n := range w.store.nodes {
