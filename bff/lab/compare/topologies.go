@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -73,7 +74,7 @@ type TopologyOptions struct {
 
 // atOnce is how many topologies run at the same time: they wait more than they
 // work. What nothing happens to has the machine to itself.
-const atOnce = 2
+const atOnce = 3
 
 // Missing says what has to be installed for what is named, all at once; nil:
 // nothing. What is missing for a topology that nobody named is in the report.
@@ -228,7 +229,8 @@ func (s *stand) enter(ctx context.Context) (lab.Costs, error) {
 		return costs, ctx.Err()
 	}
 	if err != nil {
-		costs = lab.Costs{Topology: s.topology.ID, Failed: err.Error()}
+		first, _, _ := strings.Cut(err.Error(), "\n") // a server's log follows
+		costs = lab.Costs{Topology: s.topology.ID, Failed: first}
 	}
 	return costs, nil
 }

@@ -98,13 +98,19 @@ func (c *Crowd) comeBack(ctx context.Context, g *guest) bool {
 	if err == nil {
 		return true
 	}
-	if ctx.Err() == nil {
-		c.book.note("%v", err)
-		if status := statusOf(err); status >= 500 && status != http.StatusServiceUnavailable {
-			c.book.wrong(lab.Not5xx, "%v", err)
-		}
-	}
+	c.wrongSignIn(ctx, err)
 	return false
+}
+
+// wrongSignIn judges how a sign-in failed.
+func (c *Crowd) wrongSignIn(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	c.book.note("%v", err)
+	if status := statusOf(err); status >= 500 && status != http.StatusServiceUnavailable {
+		c.book.wrong(lab.Not5xx, "%v", err)
+	}
 }
 
 // upset does one thing at random, and says what.

@@ -55,13 +55,25 @@ func weigh(ctx context.Context, w *topology.World) (weight, error) {
 	if ok {
 		return weight{float64(bytes), from}, nil
 	}
-	const name = "cloakroom_sessions_bytes"
+	const own, all = "cloakroom_sessions_bytes", "cloakroom_store_bytes"
 	said, err := w.Metrics(ctx)
-	if err != nil || !said.Has(name) {
+	switch {
+	case err != nil:
 		return weight{}, err
+	case w.Topology().Kind == lab.Replicated:
+		most := 0.0
+		for server := range said {
+			most = max(most, said.Of(server, all))
+		}
+		return weight{copies * most, "what the servers say that they hold together (" + all + "), which three of them do"}, nil
+	case said.Has(own):
+		return weight{said.Sum(own), "what the servers say that their own memory holds (" + own + ")"}, nil
 	}
-	return weight{said.Sum(name), "what the servers say that their own memory holds (" + name + ")"}, nil
+	return weight{}, nil
 }
+
+// copies is how many servers keep each session where they share their memory.
+const copies = 3
 
 // logouts times how long it takes until every server refuses who signed out.
 func (c *Crowd) logouts(ctx context.Context, costs *lab.Costs) error {
@@ -118,7 +130,7 @@ func (c *Crowd) logouts(ctx context.Context, costs *lab.Costs) error {
 
 // trips counts what the servers that ran throughout asked of the store.
 func trips(p *lab.Played, before, after topology.Metrics) {
-	var calls, requests, hits, misses float64
+	var calls, requests, hits, misses, evicted float64
 	var near bool
 	for name := range after {
 		const born = "process_start_time_seconds"
@@ -129,8 +141,12 @@ func trips(p *lab.Played, before, after topology.Metrics) {
 		calls += delta("cloakroom_store_call_duration_seconds")
 		requests += delta("cloakroom_http_requests_total")
 		hits, misses = hits+delta("cloakroom_near_cache_hits_total"), misses+delta("cloakroom_near_cache_misses_total")
+		evicted += delta("cloakroom_sessions_evicted_total")
 		_, has := after[name]["cloakroom_near_cache_hits_total"]
 		near = near || has
+	}
+	if evicted > 0 {
+		p.Steps = append(p.Steps, fmt.Sprintf("%.0f sessions had to go from the servers' memory, the longest idle first", evicted))
 	}
 	if requests > 0 && after.Has("cloakroom_store_call_duration_seconds") {
 		each := calls / requests

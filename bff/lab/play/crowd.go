@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"cloakroom/bff/lab/visitor"
 	"cloakroom/shared"
 	"cloakroom/shared/lab"
+	"cloakroom/shared/problem"
 )
 
 // Options of a Crowd.
@@ -48,7 +50,8 @@ type guest struct {
 // ghost is a copy of the cookies of a session that was signed out.
 type ghost struct {
 	*visitor.Visitor
-	at time.Time // from then on nobody may serve it
+	at   time.Time // from then on nobody may serve it
+	back bool      // somebody did
 }
 
 // grace is how long a server may go on serving a session that another ended:
@@ -122,6 +125,15 @@ func statusOf(err error) int {
 	return 0
 }
 
+// codeOf is the code with it; "": there is none.
+func codeOf(err error) problem.Code {
+	var ended *visitor.SignInError
+	if errors.As(err, &ended) {
+		return ended.Code
+	}
+	return ""
+}
+
 // wait returns after d, or when ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	select {
@@ -186,9 +198,19 @@ func (c *Crowd) haunt(ctx context.Context) {
 			continue
 		}
 		if got, err := g.Call(ctx, shared.PathUser); err == nil && got.Status == http.StatusOK {
+			c.mu.Lock()
+			g.back = true
+			c.mu.Unlock()
 			c.book.wrong(lab.NotBack, "a session that had signed out %v before was served", time.Since(g.at.Add(-grace)).Round(100*time.Millisecond))
 		}
 	}
+}
+
+// layToRest forgets those that came back, since that was told.
+func (c *Crowd) layToRest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ghosts = slices.DeleteFunc(c.ghosts, func(g *ghost) bool { return g.back })
 }
 
 // leave has somebody sign in and out again, and keeps a copy of the cookies. ok
@@ -212,7 +234,7 @@ func (c *Crowd) signOut(ctx context.Context, g *guest) (ok bool, err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ghosts = append(c.ghosts, &ghost{thief, time.Now().Add(grace)})
+	c.ghosts = append(c.ghosts, &ghost{Visitor: thief, at: time.Now().Add(grace)})
 	if len(c.ghosts) > mostGhosts {
 		c.ghosts = c.ghosts[1:]
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"cloakroom/shared/lab"
@@ -40,7 +41,7 @@ func (c *Crowd) Play(ctx context.Context, event string) (lab.Played, error) {
 		if ctx.Err() != nil {
 			return p, ctx.Err()
 		}
-		p.Failed = err.Error()
+		p.Failed, _, _ = strings.Cut(err.Error(), "\n") // a server's log follows
 	}
 	return p, nil
 }
@@ -50,6 +51,7 @@ func (c *Crowd) play(ctx context.Context, p *lab.Played) error {
 	if err := c.settle(ctx); err != nil {
 		return err
 	}
+	c.layToRest()
 	if _, err := c.leave(ctx, c.spare); err != nil {
 		return err
 	}
@@ -74,9 +76,7 @@ func (c *Crowd) play(ctx context.Context, p *lab.Played) error {
 	var mended time.Time
 	if harm, ok := harms[p.Event]; ok {
 		wait(ctx, harm)
-		if p.Event == lab.ProviderDown {
-			say("who wants to sign in meanwhile is answered: %s", c.tryToSignIn(ctx))
-		}
+		say("who wants to sign in meanwhile: %s", c.tryToSignIn(ctx))
 		mended = time.Now()
 		if err := c.world.Mend(ctx); err != nil {
 			return err
@@ -132,17 +132,19 @@ func (c *Crowd) awaitCalm(ctx context.Context, at time.Time) {
 	}
 }
 
-// tryToSignIn says in words what becomes of who tries once.
+// tryToSignIn says in words what becomes of who tries once, and judges it.
 func (c *Crowd) tryToSignIn(ctx context.Context) string {
-	c.spare.Forget(c.world.Issuer())
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	err := c.spare.SignIn(ctx)
-	switch {
-	case err == nil:
-		return "signed in"
-	case statusOf(err) != 0:
-		return fmt.Sprint(statusOf(err))
+	if err == nil {
+		return "is signed in"
 	}
-	return "the browser cannot reach the provider"
+	c.wrongSignIn(ctx, err)
+	if status := statusOf(err); status != 0 {
+		return fmt.Sprintf("is answered %d %s", status, codeOf(err))
+	}
+	return "gets no answer"
 }
 
 // timeline puts what the crowd saw into numbers.

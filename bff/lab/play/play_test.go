@@ -2,12 +2,14 @@ package play_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strconv"
 	"testing"
 	"time"
 
 	"cloakroom/bff/lab/play"
+	"cloakroom/bff/lab/play/playtest"
 	"cloakroom/bff/lab/topology"
 	"cloakroom/bff/servers"
 	"cloakroom/shared/lab"
@@ -38,6 +40,39 @@ func gather(t *testing.T, id string, o topology.Options) (*topology.World, *play
 	}
 	t.Cleanup(c.Close)
 	return w, c, costs
+}
+
+// TestWhatATopologyStands: a sample; the whole is in bff/e2e/lab.
+func TestWhatATopologyStands(t *testing.T) {
+	for _, row := range []struct {
+		topology string
+		servers  int
+		events   []string
+	}{
+		{"memory-n-round-robin", 2, []string{lab.Steady}},
+		{"memory-n-round-robin", 4, []string{lab.Steady}},
+		{"memory-n-sticky-lb-cookie", 3, []string{lab.Steady, lab.KillApp}},
+		{"memory-n-sticky-app-cookie", 3, []string{lab.Steady, lab.KillApp}},
+		{"file-1", 1, []string{lab.KillApp}},
+		{"redis-n-round-robin", 3, []string{lab.KillApp, lab.KillStore, lab.Rolling}},
+		{"memcached-n-round-robin", 3, []string{lab.RestartStore}},
+		{"sql-n-round-robin", 3, []string{lab.KillApp, lab.RestartStore}},
+	} {
+		t.Run(fmt.Sprintf("%s, %d", row.topology, row.servers), func(t *testing.T) {
+			t.Parallel()
+			w, c, costs := gather(t, row.topology, topology.Options{Instances: row.servers})
+			if costs.Instances != row.servers || costs.SessionBytes != nil && *costs.SessionBytes < 500 {
+				t.Errorf("the costs are %+v", costs)
+			}
+			for _, event := range row.events {
+				p, err := c.Play(t.Context(), event)
+				if err != nil {
+					t.Fatal(err)
+				}
+				playtest.Check(t, w.Topology(), row.servers, p)
+			}
+		})
+	}
 }
 
 // TestChaos: whatever is killed, nobody is answered as somebody else, who signed
