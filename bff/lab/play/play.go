@@ -71,7 +71,9 @@ func (c *Crowd) play(ctx context.Context, p *lab.Played) error {
 	if err := c.world.Do(ctx, p.Event); err != nil {
 		return err
 	}
-	say("%s, which took %v", p.Event, time.Since(at).Round(time.Millisecond))
+	if took := time.Since(at).Round(time.Millisecond); p.Event != lab.Steady {
+		say("%s, which took %v", p.Event, took)
+	}
 	wait(ctx, lasts[p.Event])
 	var mended time.Time
 	if harm, ok := harms[p.Event]; ok {

@@ -33,7 +33,8 @@ type plays struct {
 	Charts []playChart
 }
 
-// playRow is one topology. What was not played on it has no Event.
+// playRow is one topology. What was not played on it has no Event, unless it
+// cannot happen there.
 type playRow struct {
 	Topology lab.Topology
 	Costs    lab.Costs
@@ -83,7 +84,11 @@ func seeTopologies(r lab.TopologyReport) plays {
 		}
 		row := playRow{Topology: t, Costs: costs[id]}
 		for _, e := range v.Events {
-			row.Played = append(row.Played, played[[2]string{id, e.ID}])
+			p := played[[2]string{id, e.ID}]
+			if why := t.Spared(e.ID); p.Event == "" && ok && why != "" {
+				p = lab.Played{Topology: id, Event: e.ID, Missing: why}
+			}
+			row.Played = append(row.Played, p)
 		}
 		v.Rows = append(v.Rows, row)
 	}
