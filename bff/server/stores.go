@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"cloakroom/bff/config"
@@ -80,6 +81,17 @@ func openShared(c config.Session, metrics *observe.Metrics, log *slog.Logger) (h
 		defer cancel()
 		return backend.Ping(ctx)
 	}}
+	if kept, ok := backend.(*nats.Store); ok && c.Cluster.Listen != "" {
+		metrics.StoreBytes(func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+			defer cancel()
+			status, err := kept.Status(ctx)
+			if err != nil {
+				return math.NaN()
+			}
+			return float64(status.Bytes)
+		})
+	}
 	made.poll = pollOf(c.Store)
 	if _, tells := backend.(nearcache.Watcher); tells {
 		made.watch = guarded.Watch

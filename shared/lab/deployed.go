@@ -76,7 +76,8 @@ type Costs struct {
 	SessionFrom  string   `json:"session_from,omitempty"`
 	// Logout is the time in milliseconds from asking for a sign-out until the
 	// last server refuses the session: the median and the worst of some sign-outs.
-	Logout *Spread `json:"logout,omitempty"`
+	Logout *Spread  `json:"logout,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
 	// Missing says why the topology could not be run here, Failed what kept the
 	// lab from running it; empty: nothing.
 	Missing string `json:"missing,omitempty"`

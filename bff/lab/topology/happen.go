@@ -39,15 +39,18 @@ func (w *World) do(ctx context.Context, event string) error {
 	defer w.changed()
 	switch event {
 	case lab.KillApp:
-		i := w.first(lab.NodeUp)
+		i := w.next()
 		if i == nil {
-			return errors.New("every server is down")
+			return errNoServer
 		}
 		return w.Kill(i.name)
 	case lab.RestartApp:
 		i := w.first(lab.NodeDown)
 		if i == nil {
-			i = w.first(lab.NodeUp)
+			i = w.next()
+		}
+		if i == nil {
+			return errNoServer
 		}
 		return w.renew(i)
 	case lab.Rolling:
@@ -88,9 +91,9 @@ func (w *World) do(ctx context.Context, event string) error {
 		}
 		return w.ask(w.store.fill)
 	case lab.CutStore:
-		i := w.first(lab.NodeUp)
+		i := w.next()
 		if i == nil {
-			return errors.New("every server is down")
+			return errNoServer
 		}
 		return w.Cut(i.name, true)
 	case lab.RotateKeys:
@@ -154,7 +157,7 @@ func (w *World) mend(ctx context.Context) error {
 			}
 		}
 		for _, i := range w.list() {
-			servers.WaitFor(w.stage, i.name+" to be ready", func(ctx context.Context) error { return ready(ctx, i.admin) })
+			servers.WaitFor(w.stage, i.name+" to be ready", func(ctx context.Context) error { return w.ready(ctx, i) })
 			if w.options.Balancer == lab.Embedded { // the others have had, or will have, a second
 				w.front.await(i)
 			}
@@ -172,6 +175,15 @@ func (w *World) Kill(name string) error {
 		i.process.Kill()
 		w.turn(i, lab.NodeDown)
 	})
+}
+
+// Renew has a server end as it should, if it runs, and starts it again.
+func (w *World) Renew(name string) error {
+	i := w.named(name)
+	if i == nil {
+		return fmt.Errorf("there is no server %q", name)
+	}
+	return w.renew(i)
 }
 
 // renew has a server end as it should, if it runs, and starts it again.
@@ -233,7 +245,9 @@ func (w *World) endStore(end func(*storeNode)) error {
 	})
 }
 
-// startStore starts what is down of the store.
+// StartStore starts what is down of the store, and returns when it is whole.
+func (w *World) StartStore() error { return w.startStore() }
+
 func (w *World) startStore() error {
 	return w.perform(func() {
 		started := false
@@ -252,7 +266,7 @@ func (w *World) startStore() error {
 	})
 }
 
-// EndNode kills one process of the store, and StartNodes starts what is down of it.
+// EndNode kills one process of the store without a warning.
 func (w *World) EndNode(name string) error {
 	return w.perform(func() {
 		for _, n := range w.store.nodes {
@@ -345,6 +359,22 @@ func (w *World) first(state lab.NodeState) *server {
 	defer w.mu.Unlock()
 	for _, i := range w.servers {
 		if i.state == state {
+			return i
+		}
+	}
+	return nil
+}
+
+var errNoServer = errors.New("every server is down")
+
+// next is the server whose turn it is to suffer, of those that run; nil: none does.
+func (w *World) next() *server {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n := range w.servers {
+		at := (w.turnOf + n) % len(w.servers)
+		if i := w.servers[at]; i.state == lab.NodeUp && !i.cut {
+			w.turnOf = at + 1
 			return i
 		}
 	}

@@ -106,7 +106,7 @@ func (w *World) launch(i *server) {
 	i.process = servers.Launch(w.stage, servers.Command{
 		Program: w.options.Program, Args: []string{"serve", "--config", i.file}, Dir: i.dir,
 		Env:   append(outside(os.Environ()), w.options.Env...),
-		Ready: func(ctx context.Context) error { return ready(ctx, i.admin) },
+		Ready: func(ctx context.Context) error { return w.ready(ctx, i) },
 	})
 }
 
@@ -116,7 +116,9 @@ func (w *World) restart(i *server) {
 	w.turn(i, lab.NodeStarting)
 	i.process.Restart()
 	w.turn(i, lab.NodeUp)
-	w.front.await(i)
+	if !w.blind(i) {
+		w.front.await(i)
+	}
 }
 
 // outside is an environment without what configures another Cloakroom.
@@ -128,10 +130,40 @@ func outside(environ []string) []string {
 var probes = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // ready returns nil when a server can serve, whether the provider is there or
-// not.
-func ready(ctx context.Context, admin string) error {
-	_, err := get(ctx, "http://"+admin+"/readyz")
+// not; and when it lives, where that is all that can be.
+func (w *World) ready(ctx context.Context, i *server) error {
+	if w.blind(i) {
+		_, err := get(ctx, "http://"+i.admin+"/healthz")
+		return err
+	}
+	_, err := get(ctx, "http://"+i.admin+"/readyz")
 	return err
+}
+
+// blind reports whether a server cannot be ready, since it has no store, or a
+// part of it is away, of which it may be the one.
+func (w *World) blind(i *server) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if i.cut {
+		return true
+	}
+	if w.store != nil {
+		for _, n := range w.store.nodes {
+			if n.State != lab.NodeUp {
+				return true
+			}
+		}
+	}
+	if w.topology.Kind != lab.Replicated {
+		return false
+	}
+	for _, other := range w.servers { // most of them are the store
+		if other != i && other.state == lab.NodeDown {
+			return true
+		}
+	}
+	return false
 }
 
 func get(ctx context.Context, address string) ([]byte, error) {

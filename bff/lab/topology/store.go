@@ -118,7 +118,7 @@ func (w *World) keeps(i *server) string {
 	case lab.InMemory:
 		return fmt.Sprintf("store: memory, max_bytes: %d", memoryBytes)
 	case lab.InFile:
-		return fmt.Sprintf("store: file, url: %q", filepath.Join(i.dir, "sessions"))
+		return fmt.Sprintf("store: file, url: %q", filepath.Join(i.dir, sessionFile))
 	case lab.Replicated:
 		var quoted []string
 		for _, peer := range w.peers {
@@ -136,6 +136,9 @@ func (w *World) keeps(i *server) string {
 	}
 	return text
 }
+
+// sessionFile is where a server keeps them that does so in a file.
+const sessionFile = "sessions"
 
 // memoryBytes bounds the memory of a server that keeps sessions itself, so that
 // it can be filled: the least there can be.

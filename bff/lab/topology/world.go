@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -75,7 +76,8 @@ type World struct {
 
 	mu      sync.Mutex
 	servers []*server
-	full    bool
+	turnOf  int  // whose turn it is to suffer
+	full    bool // the store is
 }
 
 // Start runs a topology and returns when it serves. Close ends it, and is not
@@ -255,9 +257,13 @@ func (w *World) State() lab.Deployed {
 	return d
 }
 
-// Held is what the store outside says that it has: bytes, how many sessions, and
+// Held is what a store that is not a server's memory says that it has: bytes, how many sessions, and
 // how it was found. ok is false if nobody can say.
 func (w *World) Held(ctx context.Context) (bytes, sessions int64, from string, ok bool, err error) {
+	if w.topology.Kind == lab.InFile {
+		bytes, sessions, err = weighFile(filepath.Join(w.list()[0].dir, sessionFile))
+		return bytes, sessions, "the keys and values in the file", true, err
+	}
 	if w.store == nil || w.store.held == nil {
 		return 0, 0, "", false, nil
 	}

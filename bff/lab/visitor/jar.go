@@ -27,17 +27,26 @@ func newJar() *jar { return &jar{hosts: map[string][]*http.Cookie{}} }
 func (j *jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	taken := slices.ContainsFunc(cookies, func(c *http.Cookie) bool { return c.Name == shared.CookieName && gone(c) })
 	for _, c := range cookies {
-		gone := c.MaxAge < 0 || c.Value == ""
-		if gone && j.keeps && strings.HasPrefix(c.Name, shared.CookieName) {
+		if taken && j.keeps && ofSession(c.Name) {
 			continue
 		}
 		kept := slices.DeleteFunc(slices.Clone(j.hosts[u.Hostname()]), func(old *http.Cookie) bool { return old.Name == c.Name })
-		if !gone {
+		if !gone(c) {
 			kept = append(kept, &http.Cookie{Name: c.Name, Value: c.Value})
 		}
 		j.hosts[u.Hostname()] = kept
 	}
+}
+
+func gone(c *http.Cookie) bool { return c.MaxAge < 0 || c.Value == "" }
+
+// ofSession reports whether a cookie is the session's, or a part of it, and not of
+// a sign-in under way.
+func ofSession(name string) bool {
+	rest, ok := strings.CutPrefix(name, shared.CookieName)
+	return ok && !strings.HasPrefix(rest, "-login-")
 }
 
 func (j *jar) Cookies(u *url.URL) []*http.Cookie {

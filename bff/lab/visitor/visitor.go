@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -93,7 +94,7 @@ func (v visits) RoundTrip(r *http.Request) (*http.Response, error) {
 // Answer is how a call was answered, read to its end.
 type Answer struct {
 	Status int
-	Code   problem.Code // of a problem document; "": it is none
+	Code   problem.Code // of a problem, as document or page; "": it is none
 	Retry  bool         // it says when to come again
 	Body   string
 }
@@ -201,9 +202,14 @@ func do(client *http.Client, r *http.Request) (Answer, error) {
 		if json.Unmarshal(body, &details) == nil {
 			got.Code = details.Code
 		}
+	} else if found := pageCode.FindStringSubmatch(got.Body); got.Status >= 400 && found != nil {
+		got.Code = problem.Code(found[1])
 	}
 	return got, nil
 }
+
+// pageCode is where an error's page has its code.
+var pageCode = regexp.MustCompile(`<p class="code">\d+ · ([a-z_0-9]+)</p>`)
 
 // SignOut follows the session's link, and reports how that was answered: 303
 // when the session has ended.
@@ -211,10 +217,11 @@ func (v *Visitor) SignOut(ctx context.Context) (Answer, error) {
 	return v.visit(ctx, v.site.Origin+v.Logout)
 }
 
-// Forget drops the session at the provider, so that the next SignIn asks for
-// the password again.
-func (v *Visitor) Forget(issuer string) {
-	if u, err := url.Parse(issuer); err == nil {
+// Forget drops all that an origin gave to the browser: the provider's, and the
+// next SignIn asks for the password again; the site's, and a balancer does not
+// know it any more.
+func (v *Visitor) Forget(origin string) {
+	if u, err := url.Parse(origin); err == nil {
 		v.jar.drop(u.Hostname())
 	}
 }
