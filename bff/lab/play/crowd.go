@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,6 +37,9 @@ type Crowd struct {
 	guests  []*guest
 	spare   *guest // signs in and out again
 	book    *book
+
+	// signIns counts them, and useless those whose session nobody served.
+	signIns, useless atomic.Int64
 
 	mu     sync.Mutex
 	ghosts []*ghost
@@ -94,11 +98,17 @@ func (c *Crowd) signInAll(ctx context.Context, some []*guest) error {
 	return all.Wait()
 }
 
-// signIn has a guest sign in, and again if the server says to come again.
+// signIn has a guest sign in, and again if the server says to come again, or if
+// the session is where the balancer does not lead.
 func (c *Crowd) signIn(ctx context.Context, g *guest) error {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		err := g.SignIn(ctx)
+		c.signIns.Add(1)
+		if statusOf(err) == http.StatusUnauthorized && time.Now().Before(deadline) {
+			c.useless.Add(1)
+			continue
+		}
 		if err == nil && g.Subject != g.person.Subject {
 			c.book.wrong(lab.NotAnother, "%s signed in and is %q", g.person.User, g.Subject)
 		}
