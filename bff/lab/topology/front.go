@@ -38,7 +38,7 @@ type front interface {
 type embedded struct {
 	world    *World
 	balancer *balancer.Balancer
-	listener net.Listener
+	listener net.Listener // nil: somebody else listens
 	stop     context.CancelFunc
 	ended    chan error
 }
@@ -48,18 +48,18 @@ const checkEvery = 250 * time.Millisecond
 
 // openEmbedded listens, so that the origin is known, and answers from open on.
 func openEmbedded(w *World) (*embedded, error) {
-	l, err := net.Listen("tcp", cmp.Or(w.options.Listen, "127.0.0.1:0"))
-	if err != nil {
-		return nil, err
-	}
 	b, err := balancer.New(balancer.Config{
 		Policy: w.topology.Balance, Check: checkEvery, Observe: w.options.Observe,
 		Changed: func(balancer.Status) { w.changed() },
 	})
 	if err != nil {
-		return nil, errors.Join(err, l.Close())
+		return nil, err
 	}
-	return &embedded{world: w, balancer: b, listener: l}, nil
+	e := &embedded{world: w, balancer: b}
+	if w.options.Within == nil {
+		e.listener, err = net.Listen("tcp", cmp.Or(w.options.Listen, "127.0.0.1:0"))
+	}
+	return e, err
 }
 
 func (e *embedded) place(int) (address, admin string) {
@@ -80,7 +80,14 @@ func (e *embedded) open(all []*server) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop, e.ended = stop, make(chan error, 1)
-	go func() { e.ended <- e.balancer.Serve(ctx, e.listener, certificates) }()
+	go func() {
+		if e.listener == nil {
+			e.balancer.Run(ctx)
+			e.ended <- nil
+			return
+		}
+		e.ended <- e.balancer.Serve(ctx, e.listener, certificates)
+	}()
 }
 
 func (e *embedded) add(i *server) error {
@@ -99,7 +106,10 @@ func (e *embedded) await(i *server) {
 }
 
 func (e *embedded) close() error {
-	if e.stop == nil {
+	switch {
+	case e.stop == nil && e.listener == nil:
+		return nil
+	case e.stop == nil:
 		return e.listener.Close()
 	}
 	e.stop()

@@ -25,6 +25,7 @@ const clientID, scopes = "topology", "[openid, profile, email, offline_access, o
 type parties struct {
 	provider, api *party
 	idp           *idp.Provider
+	client        string // ID
 	secret        secret.String
 
 	mu    sync.Mutex
@@ -49,8 +50,13 @@ func Visitor(n int) Person {
 }
 
 func (w *World) openParties() error {
-	p := &parties{secret: secret.New(rand.Text()), calls: map[string]*atomic.Int64{}}
+	p := &parties{client: clientID, secret: secret.New(rand.Text()), calls: map[string]*atomic.Int64{}}
 	w.parties = p
+	if within := w.options.Within; within != nil {
+		p.client, p.secret, w.issuer, w.apiOrigin = within.ClientID, within.ClientSecret, within.Issuer, within.API
+		p.provider, p.api = &party{refuse: within.Provider}, &party{}
+		return errors.Join(p.provider.up(), p.api.up())
+	}
 	users, seed := idp.DefaultUsers(), api.DefaultSeed()
 	for n := range w.options.Visitors {
 		v := Visitor(n)
@@ -116,17 +122,23 @@ func (p *parties) by(name string) *atomic.Int64 {
 func (p *parties) close() error {
 	var errs []error
 	for _, one := range []*party{p.provider, p.api} {
-		if one != nil {
+		switch {
+		case one == nil:
+		case one.handler == nil:
+			errs = append(errs, one.up()) // it is left as it was found
+		default:
 			errs = append(errs, one.down())
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// party is an HTTP server of this process, which can go away and come back.
+// party is an HTTP server of this process, which can go away and come back; or
+// somebody else's, who is asked to.
 type party struct {
 	address string
-	handler http.Handler
+	handler http.Handler      // nil: it is somebody else's
+	refuse  func(refuse bool) // of somebody else's; nil: it never does
 
 	mu     sync.Mutex
 	server *http.Server // nil: it is away
@@ -141,6 +153,11 @@ func (p *party) up() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.server != nil {
+		return nil
+	}
+	if p.handler == nil {
+		p.server = &http.Server{ReadHeaderTimeout: time.Second} // stands for it
+		p.tell(false)
 		return nil
 	}
 	l, err := net.Listen("tcp", p.address)
@@ -162,7 +179,17 @@ func (p *party) down() error {
 	}
 	ending := p.server
 	p.server = nil
+	if p.handler == nil {
+		p.tell(true)
+		return nil
+	}
 	return ending.Close()
+}
+
+func (p *party) tell(refuse bool) {
+	if p.refuse != nil {
+		p.refuse(refuse)
+	}
 }
 
 func (p *party) isUp() bool {

@@ -37,7 +37,7 @@ trusted_proxies: [127.0.0.1/32]
 drain_delay: {{.Drain}}
 provider: {issuer: "{{.Issuer}}", client_id: {{.Client}}, client_secret: "{{.Secret}}", scopes: {{.Scopes}}}
 {{.Session}}api:
-  - {path: /api/, upstream: "{{.API}}/{{.Name}}/"}
+  - {path: /api/, upstream: "{{.API}}"}
 {{range .Routes}}  - {path: "{{.Path}}", upstream: "{{.Upstream}}", auth: none}
 {{end}}`))
 
@@ -45,8 +45,8 @@ provider: {issuer: "{{.Issuer}}", client_id: {{.Client}}, client_secret: "{{.Sec
 func (w *World) configure(i *server) error {
 	var text bytes.Buffer
 	if err := serverConfig.Execute(&text, map[string]any{
-		"Origin": w.origin, "Listen": i.address, "Admin": i.admin, "Drain": w.front.drain(), "Issuer": w.issuer, "Client": clientID,
-		"Secret": w.parties.secret.Reveal(), "Scopes": scopes, "API": w.apiOrigin, "Name": i.name, "Routes": w.options.Routes,
+		"Origin": w.origin, "Listen": i.address, "Admin": i.admin, "Drain": w.front.drain(), "Issuer": w.issuer, "Client": w.parties.client,
+		"Secret": w.parties.secret.Reveal(), "Scopes": scopes, "API": w.upstream(i), "Routes": w.options.Routes,
 		"Session": w.section(i, w.ring()),
 	}); err != nil {
 		return err
@@ -56,6 +56,15 @@ func (w *World) configure(i *server) error {
 		return err
 	}
 	return os.Rename(i.file+".new", i.file)
+}
+
+// upstream is the API as a server is told of it. The world's own tells the
+// servers apart by the path.
+func (w *World) upstream(i *server) string {
+	if w.options.Within != nil {
+		return w.apiOrigin + "/"
+	}
+	return w.apiOrigin + "/" + i.name + "/"
 }
 
 // ring is the keys as a config has them, the newest first.

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"cloakroom/bff/lab/topology"
 	"cloakroom/bff/lab/visitor"
+	"cloakroom/bff/secret"
 	"cloakroom/bff/servers"
 	"cloakroom/shared"
 	"cloakroom/shared/lab"
@@ -103,5 +106,41 @@ func TestWhatCannotHappenIsRefused(t *testing.T) {
 	}
 	if err := w.Do(t.Context(), "earthquake"); err == nil {
 		t.Error("an earthquake can happen")
+	}
+}
+
+// TestATopologyWithinAnotherWorld: provider, API and listener are somebody
+// else's, here those of another topology, and are left as they were.
+func TestATopologyWithinAnotherWorld(t *testing.T) {
+	var asked []bool
+	l := httptest.NewUnstartedServer(nil)
+	origin := "http://" + l.Listener.Addr().String()
+	outer := start(t, "memory-1", topology.Options{})
+	t.Run("while it runs", func(t *testing.T) {
+		w := start(t, "memory-n-sticky-app-cookie", topology.Options{Within: &topology.Within{
+			Origin: origin, Issuer: outer.Issuer(), API: "http://127.0.0.1:9", ClientID: "app", ClientSecret: secret.New("a secret that is long enough"),
+			Provider: func(refuse bool) { asked = append(asked, refuse) },
+		}})
+		l.Config.Handler = w.Handler()
+		l.Start()
+		defer l.Close()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin+shared.PathPageCSS, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK || len(w.Balanced()) != 3 || w.Origin() != origin {
+			t.Errorf("%d at %s: %+v", response.StatusCode, w.Origin(), w.Balanced())
+		}
+		if err := errors.Join(w.Restart(t.Context(), "b"), w.Do(t.Context(), lab.ProviderDown)); err != nil {
+			t.Error(err)
+		}
+	})
+	if !slices.Equal(asked, []bool{false, true, false}) {
+		t.Errorf("the provider was told to refuse: %v", asked)
 	}
 }

@@ -31,6 +31,9 @@ type Options struct {
 	TLS      bool
 	// Listen is where lab.Embedded does, host:port; "": a free port of loopback.
 	Listen string
+	// Within is a world that the topology is to be a part of, with lab.Embedded and
+	// without TLS; nil: it gets a provider and an API of its own.
+	Within *Within
 	// Visitors is how many accounts there are besides the demo's two people.
 	Visitors int
 	// AccessTokenLifetime; 0: 10 minutes.
@@ -96,6 +99,9 @@ func Start(ctx context.Context, t lab.Topology, o Options) (*World, error) {
 	case t.Kind == lab.Replicated && o.Instances%2 == 0:
 		return nil, fmt.Errorf("topology: servers that share their memory are an odd number, not %d", o.Instances)
 	}
+	if o.Within != nil && (o.TLS || o.Balancer != lab.Embedded || o.Visitors > 0) {
+		return nil, errors.New("topology: within another world there is the lab's own balancer, no TLS, and nobody's account but that world's")
+	}
 	if err := Missing(t, o.Balancer); err != nil {
 		return nil, err
 	}
@@ -118,7 +124,11 @@ func (w *World) open(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		w.front, w.origin = e, fmt.Sprintf("%s://localhost:%s", scheme, portOf(e.listener.Addr().String()))
+		if w.front = e; w.options.Within != nil {
+			w.origin = w.options.Within.Origin
+		} else {
+			w.origin = fmt.Sprintf("%s://localhost:%s", scheme, portOf(e.listener.Addr().String()))
+		}
 	} else {
 		f, err := openInstalled(w, w.options.Balancer)
 		if err != nil {
