@@ -54,6 +54,7 @@ func enter(t *testing.T, w *topology.World) *visitor.Visitor {
 func TestEveryTopologyServes(t *testing.T) {
 	for _, chosen := range lab.Topologies() {
 		t.Run(chosen.ID, func(t *testing.T) {
+			t.Parallel()
 			w := start(t, chosen.ID, topology.Options{TLS: strings.HasPrefix(chosen.ID, "redis")})
 			v := enter(t, w)
 			knows := 0
