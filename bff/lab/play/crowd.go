@@ -36,6 +36,7 @@ type Crowd struct {
 	site    *visitor.Site
 	guests  []*guest
 	spare   *guest // signs in and out again
+	terse   bool   // the balancer's own 503 says no more than that
 	book    *book
 
 	// signIns counts them, and useless those whose session nobody served.
@@ -68,7 +69,7 @@ const mostGhosts = 12
 
 // Gather signs everybody in.
 func Gather(ctx context.Context, w *topology.World, o Options) (*Crowd, error) {
-	c := &Crowd{world: w, options: o, site: visitor.NewSite(w.Origin(), w.Roots()), book: &book{}}
+	c := &Crowd{world: w, options: o, site: visitor.NewSite(w.Origin(), w.Roots()), book: &book{}, terse: w.State().Balancer != lab.Embedded}
 	for n := range o.Visitors + 1 {
 		p := topology.Visitor(n)
 		g := &guest{visitor.New(c.site, p.User, p.Password), p}

@@ -54,6 +54,7 @@ func TestWhatATopologyStands(t *testing.T) {
 		{"memory-n-sticky-lb-cookie", 3, []string{lab.Steady, lab.KillApp}},
 		{"redis-n-round-robin", 3, []string{lab.KillApp, lab.Rolling}},
 		{"sql-n-round-robin", 3, []string{lab.RestartStore}},
+		{"cookie-n-round-robin", 2, []string{lab.FlushStore}},
 	} {
 		t.Run(fmt.Sprintf("%s, %d", row.topology, row.servers), func(t *testing.T) {
 			t.Parallel()
