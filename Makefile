@@ -18,7 +18,7 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit e2e deploy lab lab-report bench-stores chromium provider servers balancers clean
+.PHONY: help run build wasm test check rules unit e2e deploy lab lab-report topologies chaos bench-stores chromium provider servers balancers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -70,9 +70,9 @@ rules: ## write the table of rules into README.md
 unit: wasm chromium servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
-	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m \
-		$$($(GO) list ./... | grep -v '/bff/\(deploy\|server\|session/nats\)$$')
-	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/server.json -- -race -p 1 -timeout 20m ./bff/session/nats ./bff/server
+	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/unit.json -- -race -timeout 20m -skip "Measured$$" \
+		$$($(GO) list ./... | grep -v '/bff/\(deploy\|server\|session/nats\|lab/play\|lab/topology\)$$')
+	@$(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)/server.json -- -race -p 1 -timeout 20m ./bff/session/nats ./bff/server ./bff/lab/topology ./bff/lab/play
 
 deploy: wasm servers balancers ## the files under bff/deploy, checked and run: HAProxy, Nginx, Caddy, systemd, Kubernetes (builds Caddy)
 	@echo "== deploy"
@@ -89,6 +89,16 @@ LAB_RUNS ?= 1
 
 lab: wasm chromium servers ## the whole lab in a real browser, held to its golden file; LAB_RUNS=3: each time the same, UPDATE=1: a new golden file
 	@cd bff/e2e/lab && LAB_RUNS=$(LAB_RUNS) $(GO) test -v -count=1 -timeout 120m . $(if $(UPDATE),-update-lab)
+
+# Three things at a time, each of which waits more than it works.
+topologies: wasm servers ## every event on every topology, held to what each must show; TOPOLOGIES_OUT=folder: the report, too
+	@TOPOLOGIES_OUT=$(if $(TOPOLOGIES_OUT),$(abspath $(TOPOLOGIES_OUT))) $(GO) test -v -count=1 -timeout 40m -run TestTheTopologiesMeasured ./bff/lab/compare
+
+CHAOS_DURATION ?= 5m
+CHAOS_SEED     ?= $(shell date +%s)
+
+chaos: wasm servers ## kills at random on Redis Cluster and on PostgreSQL; CHAOS_DURATION=5m each, CHAOS_SEED=number
+	@CHAOS_DURATION=$(CHAOS_DURATION) CHAOS_SEED=$(CHAOS_SEED) $(GO) test -v -count=1 -timeout 60m -run TestChaos ./bff/lab/play
 
 # The report that the application shows at /lab. It is committed, so that a
 # build needs no browser; renew it when the lab has changed.

@@ -465,6 +465,38 @@ func TestOneThatTakesNoConnectionIsDownAtOnce(t *testing.T) {
 	}
 }
 
+// An instance that is cut from its store answers every request, with 503: that is
+// no reason to believe that it is ready.
+func TestOneThatAnswersAndSaysThatItIsNotReadyGoesDown(t *testing.T) {
+	a, b := two(t)
+	s := open(t, balancer.Config{Fall: 20}, true, a, b)
+	c := s.browser(t)
+	stop := make(chan struct{})
+	var busy sync.WaitGroup
+	for range 4 {
+		busy.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if r, err := c.Get(s.origin + "/"); err == nil {
+					_, _ = io.Copy(io.Discard, r.Body)
+					_ = r.Body.Close()
+				}
+			}
+		})
+	}
+	defer busy.Wait()
+	defer close(stop)
+	eventually(t, "both serve", func() bool { return s.state("a") == balancer.Up && s.state("b") == balancer.Up })
+	a.state.Store("unready")
+	eventually(t, "it is down", func() bool { return s.state("a") == balancer.Down })
+	a.state.Store("ready")
+	eventually(t, "it is up again", func() bool { return s.state("a") == balancer.Up })
+}
+
 func TestInstancesComeAndGoUnderLoad(t *testing.T) {
 	a, b := two(t)
 	third := newApplication(t, "third")

@@ -37,8 +37,9 @@ type instance struct {
 	gone    bool
 	active  int
 	served  int64
-	fails   int       // in a row
-	passes  int       // in a row
+	fails   int       // checks in a row
+	passes  int       // checks in a row
+	breaks  int       // requests in a row
 	tryAt   time.Time // when one that is never asked may be tried again
 }
 
@@ -138,7 +139,7 @@ func (b *Balancer) saw(i *instance, state State, why string) {
 // refused is what a request found: nobody takes connections there.
 func (b *Balancer) refused(i *instance) {
 	b.mu.Lock()
-	i.fails, i.passes = i.fails+1, 0
+	i.passes = 0
 	i.tryAt = time.Now().Add(b.cfg.Check)
 	b.turnTo(i, Down, "it takes no connection")
 }
@@ -146,7 +147,7 @@ func (b *Balancer) refused(i *instance) {
 // broke is what a request found: a connection that ended before its answer.
 func (b *Balancer) broke(i *instance) {
 	b.mu.Lock()
-	if i.fails, i.passes = i.fails+1, 0; i.fails < b.cfg.Fall {
+	if i.breaks, i.passes = i.breaks+1, 0; i.breaks < b.cfg.Fall {
 		b.mu.Unlock()
 		return
 	}
@@ -157,7 +158,7 @@ func (b *Balancer) broke(i *instance) {
 // answered is what a request found.
 func (b *Balancer) answered(i *instance) {
 	b.mu.Lock()
-	i.fails = 0
+	i.breaks = 0 // what it says of itself on /readyz is another matter
 	i.served++
 	if i.Admin == "" && i.state == Down {
 		b.turnTo(i, Up, "")

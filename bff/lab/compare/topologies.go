@@ -100,6 +100,15 @@ func Topologies(ctx context.Context, o TopologyOptions) (lab.TopologyReport, err
 	if err := o.Missing(); err != nil {
 		return lab.TopologyReport{}, err
 	}
+	var here []lab.Topology
+	for _, t := range o.Choice.Topologies {
+		if topology.Missing(t, o.Balancer) == nil {
+			here = append(here, t)
+		}
+	}
+	if err := topology.Prepare(ctx, here, o.Balancer, o.Progress); err != nil {
+		return lab.TopologyReport{}, err
+	}
 	began := time.Now()
 	s := &season{TopologyOptions: o, rows: make([]row, len(o.Choice.Topologies))}
 	for _, t := range o.Choice.Topologies {

@@ -60,7 +60,7 @@ func (c *Crowd) Chaos(ctx context.Context, seed uint64, d time.Duration) (made C
 		wait(ctx, time.Duration(100+r.IntN(900))*time.Millisecond)
 		at := time.Since(began)
 		var what string
-		if what, err = c.upset(r); what != "" {
+		if what, err = c.upset(ctx, r); what != "" {
 			made.Actions = append(made.Actions, fmt.Sprintf("%.1f s: %s", at.Seconds(), what))
 		}
 	}
@@ -114,7 +114,7 @@ func (c *Crowd) wrongSignIn(ctx context.Context, err error) {
 }
 
 // upset does one thing at random, and says what.
-func (c *Crowd) upset(r *rand.Rand) (string, error) {
+func (c *Crowd) upset(ctx context.Context, r *rand.Rand) (string, error) {
 	var up, down, nodes, lost []string
 	for _, n := range c.world.State().Nodes {
 		switch is := n.State == lab.NodeUp; {
@@ -138,11 +138,11 @@ func (c *Crowd) upset(r *rand.Rand) (string, error) {
 		name := one(up)
 		can = append(can, action{"kill server " + name, func() error { return c.world.Kill(name) }})
 		name = one(up)
-		can = append(can, action{"restart server " + name, func() error { return c.world.Renew(name) }})
+		can = append(can, action{"restart server " + name, func() error { return c.world.Restart(ctx, name) }})
 	}
 	if len(down) > 0 {
 		name := one(down)
-		can = append(can, action{"start server " + name, func() error { return c.world.Renew(name) }})
+		can = append(can, action{"start server " + name, func() error { return c.world.Restart(ctx, name) }})
 	}
 	if len(lost) == 0 {
 		name := one(nodes)

@@ -26,6 +26,9 @@ func Measure(ctx context.Context, w *topology.World, o Options) (*Crowd, lab.Cos
 		return nil, costs, err
 	}
 	costs.Instances = c.servers()
+	if n := c.useless.Load(); n > 0 {
+		costs.Notes = append(costs.Notes, fmt.Sprintf("%d of %d sign-ins were of no use: the balancer leads to a server that does not know the session", n, c.signIns.Load()))
+	}
 	after, err := weigh(ctx, w)
 	if err == nil && after.from != "" {
 		each := float64(after.bytes-before.bytes) / float64(len(c.guests))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,7 +36,11 @@ type Crowd struct {
 	site    *visitor.Site
 	guests  []*guest
 	spare   *guest // signs in and out again
+	terse   bool   // the balancer's own 503 says no more than that
 	book    *book
+
+	// signIns counts them, and useless those whose session nobody served.
+	signIns, useless atomic.Int64
 
 	mu     sync.Mutex
 	ghosts []*ghost
@@ -64,7 +69,7 @@ const mostGhosts = 12
 
 // Gather signs everybody in.
 func Gather(ctx context.Context, w *topology.World, o Options) (*Crowd, error) {
-	c := &Crowd{world: w, options: o, site: visitor.NewSite(w.Origin(), w.Roots()), book: &book{}}
+	c := &Crowd{world: w, options: o, site: visitor.NewSite(w.Origin(), w.Roots()), book: &book{}, terse: w.State().Balancer != lab.Embedded}
 	for n := range o.Visitors + 1 {
 		p := topology.Visitor(n)
 		g := &guest{visitor.New(c.site, p.User, p.Password), p}
@@ -94,11 +99,17 @@ func (c *Crowd) signInAll(ctx context.Context, some []*guest) error {
 	return all.Wait()
 }
 
-// signIn has a guest sign in, and again if the server says to come again.
+// signIn has a guest sign in, and again if the server says to come again, or if
+// the session is where the balancer does not lead.
 func (c *Crowd) signIn(ctx context.Context, g *guest) error {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		err := g.SignIn(ctx)
+		c.signIns.Add(1)
+		if statusOf(err) == http.StatusUnauthorized && time.Now().Before(deadline) {
+			c.useless.Add(1)
+			continue
+		}
 		if err == nil && g.Subject != g.person.Subject {
 			c.book.wrong(lab.NotAnother, "%s signed in and is %q", g.person.User, g.Subject)
 		}

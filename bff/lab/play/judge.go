@@ -137,7 +137,7 @@ func (c *Crowd) judge(g *guest, path string, got visitor.Answer) outcome {
 // complaint is an answer that is neither good nor a refusal.
 func (c *Crowd) complaint(what string, got visitor.Answer) outcome {
 	switch {
-	case got.Status == http.StatusServiceUnavailable && (got.Retry || got.Code != "" || c.world.State().Balancer != lab.Embedded):
+	case got.Status == http.StatusServiceUnavailable && (got.Retry || got.Code != "" || c.terse):
 		c.book.note("%s was answered 503 %s", what, got.Code)
 		return declared // by Cloakroom or, where it has words of its own, by the balancer
 	case got.Status >= 500:

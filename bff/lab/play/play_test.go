@@ -52,11 +52,9 @@ func TestWhatATopologyStands(t *testing.T) {
 		{"memory-n-round-robin", 2, []string{lab.Steady}},
 		{"memory-n-round-robin", 4, []string{lab.Steady}},
 		{"memory-n-sticky-lb-cookie", 3, []string{lab.Steady, lab.KillApp}},
-		{"memory-n-sticky-app-cookie", 3, []string{lab.Steady, lab.KillApp}},
-		{"file-1", 1, []string{lab.KillApp}},
-		{"redis-n-round-robin", 3, []string{lab.KillApp, lab.KillStore, lab.Rolling}},
-		{"memcached-n-round-robin", 3, []string{lab.RestartStore}},
-		{"sql-n-round-robin", 3, []string{lab.KillApp, lab.RestartStore}},
+		{"redis-n-round-robin", 3, []string{lab.KillApp, lab.Rolling}},
+		{"sql-n-round-robin", 3, []string{lab.RestartStore}},
+		{"cookie-n-round-robin", 2, []string{lab.FlushStore}},
 	} {
 		t.Run(fmt.Sprintf("%s, %d", row.topology, row.servers), func(t *testing.T) {
 			t.Parallel()

@@ -117,6 +117,13 @@ func class(p lab.Played) string {
 		return "inconclusive"
 	case len(p.Wrongs) > 0:
 		return "wrong"
+	}
+	return harm(p)
+}
+
+// harm is how a play came out for those who are signed in, the worst first.
+func harm(p lab.Played) string {
+	switch {
 	case p.Lost > 0:
 		return "lost"
 	case p.Requests.Refused > 0:
@@ -134,8 +141,19 @@ func outcome(p lab.Played) string {
 		return "n/a"
 	case "inconclusive":
 		return "?"
+	case "":
+		return ""
 	case "wrong":
-		return string(p.Wrongs[0].Rule)
+		if harm(p) == "unharmed" {
+			return string(p.Wrongs[0].Rule)
+		}
+		return harmInWords(p) + ", " + string(p.Wrongs[0].Rule)
+	}
+	return harmInWords(p)
+}
+
+func harmInWords(p lab.Played) string {
+	switch harm(p) {
 	case "lost":
 		return fmt.Sprintf("%d of %d lost", p.Lost, p.Sessions)
 	case "refused":
@@ -145,10 +163,8 @@ func outcome(p lab.Played) string {
 			return "away, not back"
 		}
 		return "away " + inTime(*p.Recovery)
-	case "unharmed":
-		return "unharmed"
 	}
-	return ""
+	return "unharmed"
 }
 
 func percent(n, of int) string {

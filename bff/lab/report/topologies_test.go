@@ -35,6 +35,7 @@ func sampleTopologies() lab.TopologyReport {
 			{Topology: "redis-n-round-robin", Event: lab.KillApp, Sessions: 24, Requests: lab.Outcomes{Served: 99}, Recovery: &none, RoundTrips: &none, HitRate: &rate, Steps: []string{}},
 			{Topology: "redis-n-round-robin", Event: lab.KillStore, Sessions: 24, Requests: lab.Outcomes{Served: 99, Declared: 1}, Recovery: &late, Steps: []string{}},
 			{Topology: "redis-n-round-robin", Event: lab.FlushStore, Sessions: 24, Requests: lab.Outcomes{Served: 1}, Steps: []string{}, Wrongs: []lab.Wrong{{Rule: lab.NotBack, Saw: "a ghost", Times: 7}}},
+			{Topology: "redis-n-round-robin", Event: lab.CutStore, Sessions: 24, Lost: 2, Requests: lab.Outcomes{Served: 1}, Steps: []string{}, Wrongs: []lab.Wrong{{Rule: lab.NotAnother, Saw: "it", Times: 1}}},
 			{Topology: "redis-n-round-robin", Event: lab.AddApp, Missing: "the file names them", Steps: []string{}},
 		},
 	}
@@ -63,7 +64,7 @@ func TestEveryFormHasEveryPlayAndWhatItRestsOn(t *testing.T) {
 		if strings.Contains(text, "<script>alert") {
 			t.Errorf("%s: text became markup", format)
 		}
-		for _, want := range []string{"24 of 24 lost", "33 % refused", "away 3.4 s", "unharmed", "87.5 %", "signed-out"} {
+		for _, want := range []string{"24 of 24 lost", "33 % refused", "away 3.4 s", "unharmed", "87.5 %", "signed-out", "2 of 24 lost, another-user"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: %q is missing", format, want)
 			}
@@ -97,7 +98,7 @@ func TestWhatIsSaidOfTopologiesIsReadOffTheResults(t *testing.T) {
 	}{
 		{"as it is", func(*lab.TopologyReport) {}, "When an app server dies sessions were lost with memory-1 (24 of 24).", "When an app server dies sessions were lost with redis"},
 		{"the other way round", func(r *lab.TopologyReport) { r.Played[1].Lost, r.Played[4].Lost = 0, 8 }, "sessions were lost with redis-n-round-robin (8 of 24).", "sessions were lost with memory-1"},
-		{"a store that came back", func(*lab.TopologyReport) {}, "no session was lost, but requests had to come again, with redis-n-round-robin.", "another user"},
+		{"a store that came back", func(*lab.TopologyReport) {}, "no session was lost, but requests had to come again, with redis-n-round-robin.", "an undeclared"},
 		{"a ghost", func(*lab.TopologyReport) {}, "A session that had signed out was served all the same with redis-n-round-robin.", "an undeclared"},
 		{"no ghost", func(r *lab.TopologyReport) { r.Played[6].Wrongs = nil }, "", "signed out was served"},
 	} {

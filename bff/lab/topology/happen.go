@@ -177,15 +177,6 @@ func (w *World) Kill(name string) error {
 	})
 }
 
-// Renew has a server end as it should, if it runs, and starts it again.
-func (w *World) Renew(name string) error {
-	i := w.named(name)
-	if i == nil {
-		return fmt.Errorf("there is no server %q", name)
-	}
-	return w.renew(i)
-}
-
 // renew has a server end as it should, if it runs, and starts it again.
 func (w *World) renew(i *server) error {
 	return w.perform(func() {

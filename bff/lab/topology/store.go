@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -91,6 +92,25 @@ func Missing(t lab.Topology, balancer string) error {
 		problems = append(problems, fmt.Errorf("topology: there is no balancer %q; there are: %s", balancer, strings.Join(lab.Balancers(), " ")))
 	}
 	return errors.Join(problems...)
+}
+
+// Prepare builds what is built for some topologies, one after the other, so that
+// it is there when they start.
+func Prepare(ctx context.Context, topologies []lab.Topology, balancer string, progress io.Writer) error {
+	err := servers.Perform(ctx, progress, func(stage *servers.Stage) {
+		if balancer == "caddy" {
+			servers.Build(stage, "bff/servers/caddy", ".", "caddy")
+		}
+		for _, t := range topologies {
+			if t.Kind == lab.Document {
+				servers.Build(stage, "bff/servers/ferretdb", ".", "ferretdb")
+			}
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("topology: %w", err)
+	}
+	return nil
 }
 
 // builds returns nil if programs of this project's modules can be built.

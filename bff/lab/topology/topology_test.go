@@ -54,8 +54,14 @@ func enter(t *testing.T, w *topology.World) *visitor.Visitor {
 func TestEveryTopologyServes(t *testing.T) {
 	for _, chosen := range lab.Topologies() {
 		t.Run(chosen.ID, func(t *testing.T) {
+			t.Parallel()
 			w := start(t, chosen.ID, topology.Options{TLS: strings.HasPrefix(chosen.ID, "redis")})
 			v := enter(t, w)
+			for _, address := range servers.Listening(t, os.Getpid()) {
+				if !address.Addr().IsLoopback() {
+					t.Errorf("something listens on %s", address)
+				}
+			}
 			knows := 0
 			for _, n := range w.State().Nodes {
 				if n.Kind != lab.NodeServer {
