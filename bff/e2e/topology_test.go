@@ -81,6 +81,7 @@ func TestRoundRobinOverPrivateMemoryLosesTheSession(t *testing.T) {
 	tab := s.Browser(t).NewTab(t)
 	origin := play(t, s, tab, "memory-n-round-robin")
 	noFaults(t, tab, "the topology, signed out")
+	sensibleFocus(t, tab, "the topology, signed out")
 	signInHere(tab, origin+"/lab/topologies")
 	by := holder(t, tab)
 	callUntil(tab, `document.querySelector("#gone").textContent.includes("has never seen your session")`)
@@ -108,13 +109,14 @@ func TestAStickySessionDiesWithItsInstanceAndThePersonGoesOn(t *testing.T) {
 	tab.Wait(`document.querySelector("#called").textContent.includes("was answered")`)
 	by := holder(t, tab)
 	for range 4 { // round robin would have missed it by now
-		callUntil(tab, `false || document.querySelector("#last-hop").textContent.includes("instance `+by+`")`)
+		callUntil(tab, `document.querySelector("#last-hop").textContent.includes("instance `+by+`")`)
 		if text := tab.Text("#gone"); text != "" {
 			t.Fatalf("sticky, and all the same: %s", text)
 		}
 		tab.Click("#play-call")
 	}
-	tab.Click("#event-kill-app")
+	tab.TabTo("#event-kill-app") // with the keyboard alone
+	tab.Enter()
 	tab.Wait(`document.querySelector("#gone").textContent.includes("Instance ` + by + ` was killed, and your session died with it")`)
 	tab.Wait(`document.querySelector("#play-sign-in")?.textContent.includes("again")`)
 	noFaults(t, tab, "the topology, with an instance dead")
@@ -157,6 +159,7 @@ func TestASharedStoreLosesNothingWhenAnInstanceDies(t *testing.T) {
 	if text := tab.Text("#gone"); text != "" {
 		t.Errorf("it is said to be gone: %s", text)
 	}
+	tab.Wait(`Array.from(document.querySelectorAll("svg.live path.hop:not(.idle)"), (e) => getComputedStyle(e).animationName).some((name) => name === "there-and-back" || name === "back-and-there")`)
 	tab.Wait(`document.querySelector("svg.live").textContent.match(/[1-9][0-9]* r, /)`) // the store was read
 	noFaults(t, tab, "the topology, with an instance dead")
 }

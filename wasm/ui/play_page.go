@@ -257,8 +257,8 @@ func (p *playPage) body() app.UI {
 				app.Text(": it starts the servers, the stores and the balancer as processes of their own. A server in front of real users starts none.")),
 			app.A().Class("button small").Href(pathLab).Text("See what the lab found"),
 		)
-	case p.model.Phase == Failed:
-		return app.Section().Class("card hollow").Body(
+	case p.model.Phase == Failed, p.model.Silent:
+		return app.Section().Class("card hollow").Role("status").Body(
 			app.P().Body(app.Strong().Text("The lab does not answer. "), app.Text(p.model.Failure.Sentence())),
 			app.Button().Type("button").Class("button small").Text("Try again").
 				OnClick(func(ctx app.Context, _ app.Event) { p.post(ctx, p.load) }),

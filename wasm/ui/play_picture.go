@@ -146,7 +146,7 @@ func (p *Playing) draw(live bool) Picture {
 			b.Name = "instance " + node.Name
 		}
 		if live {
-			b.Notes = append(b.Notes, stateWords[stateOf(node, said)])
+			b.Notes = append(b.Notes, stateText(node, said))
 			if said.Sessions != nil {
 				b.Notes = append(b.Notes, plural(*said.Sessions, "session"))
 			}
@@ -223,6 +223,14 @@ func stateOf(node lab.Node, said lab.Served) lab.NodeState {
 	return node.State
 }
 
+// stateText tells a process that is not there from one that says it cannot serve.
+func stateText(node lab.Node, said lab.Served) string {
+	if node.State == lab.NodeUp && said.State == lab.NodeDown {
+		return "not ready"
+	}
+	return stateWords[stateOf(node, said)]
+}
+
 func storeState(node lab.Node) string {
 	if node.State == lab.NodeUp {
 		if node.Role != "" {
@@ -243,7 +251,7 @@ func (p *Playing) servedBy(name string) lab.Served {
 }
 
 func (p *Playing) wordsOf(node lab.Node, said lab.Served, has bool) string {
-	text := "instance " + node.Name + " is " + stateWords[stateOf(node, said)]
+	text := "instance " + node.Name + " is " + stateText(node, said)
 	if has {
 		text += ", with your session"
 	}

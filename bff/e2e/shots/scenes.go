@@ -335,6 +335,27 @@ func topologies(s *session) {
 			s.take(tab, "topologies-failover")
 		}},
 		{"memory-n-replicated", "replicated", func() {}},
+		{"redis-n-sticky-near-cache", "near-cache", func() {
+			tab.Click("#event-cut-store")
+			tab.Wait(`document.querySelector("#log").textContent.includes("is cut from the store")`)
+			tab.Eval(`(document.querySelector("#play-call").click(), 1)`, nil)
+			tab.Wait(`document.querySelector("#called").textContent.startsWith("Call 2")`)
+			s.take(tab, "topologies-cut")
+		}},
+		{"cookie-n-round-robin", "browser", func() {
+			tab.Click("#event-provider-down")
+			tab.Wait(`document.querySelector("#log").textContent.includes("refuses connections")`)
+			tab.Click("#event-flush-store")
+			tab.Wait(`document.querySelector("#log").textContent.includes("flushed")`)
+			s.take(tab, "topologies-provider-down")
+		}},
+		{"file-1", "file", func() {
+			tab.Click("#event-kill-app")
+			tab.Wait(`document.querySelector("#log").textContent.includes("was killed")`)
+			tab.Eval(`(document.querySelector("#play-call").click(), 1)`, nil)
+			tab.Wait(`document.querySelector("#called").textContent.startsWith("Call 2")`)
+			s.take(tab, "topologies-nobody")
+		}},
 		{"redis-cluster-n", "cluster", func() {}},
 	} {
 		tab.Go("/lab/topologies")

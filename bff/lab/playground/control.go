@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"cloakroom/bff/lab/balancer"
@@ -44,8 +43,8 @@ func (p *Playground) list(w http.ResponseWriter, r *http.Request) error {
 	p.mu.Unlock()
 	for _, t := range lab.Topologies() {
 		offer := lab.Offer{ID: t.ID}
-		if err := p.cfg.Missing(t); err != nil {
-			offer.Missing = "It cannot be run here: " + strings.ReplaceAll(err.Error(), "topology: ", "") + "."
+		if why := p.missing(t); why != "" {
+			offer.Missing = "It cannot be run here: " + why + "."
 		}
 		made.Topologies = append(made.Topologies, offer)
 	}
@@ -80,9 +79,9 @@ func (p *Playground) follow(w http.ResponseWriter, r *http.Request) error {
 			p.mu.Unlock()
 			return problem.New(problem.NotFound, nil)
 		}
-		seq, changed := p.game.play.Seq, p.changed
+		seq, over, changed := p.game.play.Seq, p.game.play.Over(), p.changed
 		p.mu.Unlock()
-		if seq > after {
+		if seq > after || over {
 			break
 		}
 		select {

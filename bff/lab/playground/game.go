@@ -212,7 +212,7 @@ func (g *game) follow(r balancer.Request) {
 		}
 		g.sessions[r.Made] = &held{by: r.Instance}
 		if r.Path == shared.PathCallback {
-			g.tell(lab.Good, "You signed in by way of instance "+r.Instance+". Your session is "+g.placeOf(r.Instance)+"; your browser got the ticket.")
+			g.tell(lab.Good, "You signed in by way of instance "+r.Instance+". "+g.gotOf(r.Instance))
 		}
 	}
 	s := g.sessions[r.Session]

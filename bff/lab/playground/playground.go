@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,8 +67,8 @@ func (p *Playground) start(c lab.Choice) error {
 	if !ok {
 		return problem.New(problem.ParameterInvalid, nil)
 	}
-	if err := p.cfg.Missing(t); err != nil {
-		return problem.New(problem.LabUnavailable, err).WithDetail(err.Error())
+	if why := p.missing(t); why != "" {
+		return problem.New(problem.LabUnavailable, nil).WithDetail(why)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.mu.Lock()
@@ -93,6 +94,14 @@ func (p *Playground) start(c lab.Choice) error {
 		g.run(ctx)
 	}()
 	return nil
+}
+
+// missing says what has to be installed for a topology; "": nothing.
+func (p *Playground) missing(t lab.Topology) string {
+	if err := p.cfg.Missing(t); err != nil {
+		return strings.ReplaceAll(strings.ReplaceAll(err.Error(), "topology: ", ""), "\n", "; ")
+	}
+	return ""
 }
 
 // end ends the game, if there is one, and waits for it.

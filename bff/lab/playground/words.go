@@ -19,6 +19,14 @@ func (g *game) placeOf(by string) string {
 	return g.topology.Keeps
 }
 
+// gotOf is what a browser got that signed in by way of an instance.
+func (g *game) gotOf(by string) string {
+	if g.topology.Kind == lab.InBrowser {
+		return "Your browser got the session itself, sealed; no instance keeps it."
+	}
+	return "Your session is " + g.placeOf(by) + "; your browser got the ticket."
+}
+
 // refusal says why a session was not found: r is a request that was answered with
 // 401, and s what is known of its session.
 func (g *game) refusal(r balancer.Request, s *held) string {
