@@ -77,9 +77,11 @@ func openShared(c config.Session, metrics *observe.Metrics, log *slog.Logger) (h
 		return home{}, fmt.Errorf("server: %w", err)
 	}
 	made := home{Store: guarded, close: backend.Close, ping: func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
-		defer cancel()
-		return backend.Ping(ctx)
+		return guarded.Ready(func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+			defer cancel()
+			return backend.Ping(ctx)
+		})
 	}}
 	if kept, ok := backend.(*nats.Store); ok && c.Cluster.Listen != "" {
 		metrics.StoreBytes(func() float64 {
