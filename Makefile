@@ -19,7 +19,7 @@ BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4d
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit fleets e2e deploy lab lab-report bench bench-stores chromium provider servers balancers clean
+.PHONY: help run build wasm test check rules unit fleets e2e deploy lab lab-report topologies chaos bench bench-stores chromium provider servers balancers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -69,20 +69,20 @@ rules: ## write the table of rules into README.md
 
 # Several servers and instances to a test need the machine for themselves, and
 # those that are killed under load, again and again, need time.
-ALONE  := ./bff/session/nats ./bff/server
-FLEETS := ^Test(EveryStoreKeepsTheFleetsPromises|ARenewalMeetsTrouble|AProviderThatTakesTenSecondsIsAskedOnce|KeysAreRotatedUnderLoad|SealedSessionsOutliveRotatedKeys|AStoreIsKilledUnderLoad|NothingIsLost.*)$$
+ALONE  := ./bff/session/nats ./bff/server ./bff/lab/topology ./bff/lab/play ./bff/lab/playground
+FLEETS := ^Test(EveryStoreKeepsTheFleetsPromises|ARenewalMeetsTrouble|AProviderThatTakesTenSecondsIsAskedOnce|KeysAreRotatedUnderLoad|SealedSessionsOutliveRotatedKeys|AStoreIsKilledUnderLoad|NothingIsLost.*|EveryTopologyServes|WhatATopologyStands|Chaos)$$
 RACE   := $(GO) run $(GOTESTSUM) --format pkgname --hide-summary skipped --jsonfile $(RESULTS)
 
 unit: wasm chromium servers ## unit, contract and fuzz-seed tests, on real stores, under the race detector
 	@echo "== unit"
 	@mkdir -p $(RESULTS)
-	@$(RACE)/unit.json -- -race -timeout 20m -skip '$(FLEETS)' $$($(GO) list ./... | grep -v '/bff/\(deploy\|server\|session/nats\)$$')
+	@$(RACE)/unit.json -- -race -timeout 20m -skip '$(FLEETS)|Measured$$' $$($(GO) list ./... | grep -v '/bff/\(deploy\|server\|session/nats\|lab/play\|lab/playground\|lab/topology\)$$')
 	@$(RACE)/alone.json -- -race -p 1 -timeout 20m -skip '$(FLEETS)' $(ALONE)
 
-fleets: wasm servers ## instances and stores that are killed, rotated and raced under load, for ten minutes
+fleets: wasm servers balancers ## instances and stores that are killed, rotated and raced under load, for ten minutes
 	@echo "== fleets"
 	@mkdir -p $(RESULTS)
-	@$(RACE)/fleets.json -- -race -p 1 -timeout 30m -run '$(FLEETS)' ./bff/session/... ./bff/server
+	@$(RACE)/fleets.json -- -race -p 1 -timeout 30m -run '$(FLEETS)' ./bff/session/... ./bff/server ./bff/lab/topology ./bff/lab/play
 
 deploy: wasm servers balancers ## the files under bff/deploy, checked and run: HAProxy, Nginx, Caddy, systemd, Kubernetes (builds Caddy)
 	@echo "== deploy"
@@ -99,6 +99,16 @@ LAB_RUNS ?= 1
 
 lab: wasm chromium servers ## the whole lab in a real browser, held to its golden file; LAB_RUNS=3: each time the same, UPDATE=1: a new golden file
 	@cd bff/e2e/lab && LAB_RUNS=$(LAB_RUNS) $(GO) test -v -count=1 -timeout 120m . $(if $(UPDATE),-update-lab)
+
+# Three things at a time, each of which waits more than it works.
+topologies: wasm servers ## every event on every topology, held to what each must show; TOPOLOGIES_OUT=folder: the report, too
+	@TOPOLOGIES_OUT=$(if $(TOPOLOGIES_OUT),$(abspath $(TOPOLOGIES_OUT))) $(GO) test -v -count=1 -timeout 40m -run TestTheTopologiesMeasured ./bff/lab/compare
+
+CHAOS_DURATION ?= 5m
+CHAOS_SEED     ?= $(shell date +%s)
+
+chaos: wasm servers ## kills at random on Redis Cluster and on PostgreSQL; CHAOS_DURATION=5m each, CHAOS_SEED=number
+	@CHAOS_DURATION=$(CHAOS_DURATION) CHAOS_SEED=$(CHAOS_SEED) $(GO) test -v -count=1 -timeout 60m -run TestChaos ./bff/lab/play
 
 # The report that the application shows at /lab. It is committed, so that a
 # build needs no browser; renew it when the lab has changed.

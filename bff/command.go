@@ -86,15 +86,15 @@ func demoCommand(stdout, stderr io.Writer) *cobra.Command {
 				level = slog.LevelInfo
 			}
 			log := newLogger(stderr, level, config.LogText)
-			lab, end, err := openLab(c.Context(), log, stderr)
+			lab, err := openLab(c.Context(), log, stderr)
 			if err != nil {
 				return err
 			}
-			demo, err := server.OpenDemo(server.DemoOptions{Listen: listen, Log: log, Version: buildVersion(), Lab: lab.Upstream()})
+			demo, err := server.OpenDemo(server.DemoOptions{Listen: listen, Log: log, Version: buildVersion(), Lab: lab.upstream, Guest: lab.guest})
 			if err != nil {
-				return errors.Join(takenHint(err), end())
+				return errors.Join(takenHint(err), lab.end())
 			}
-			return errors.Join(demo.Run(c.Context(), func(admin string) { greet(stdout, demo, admin) }), end())
+			return errors.Join(demo.Run(c.Context(), func(admin string) { greet(stdout, demo, admin) }), lab.end())
 		},
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address of all three, loopback only")
@@ -107,8 +107,8 @@ func greet(out io.Writer, demo *server.Demo, admin string) {
 	for _, user := range demo.IDP.Users() {
 		fmt.Fprintf(out, "  sign in as   %-7s with password  %s\n", user.Name, user.Password)
 	}
-	fmt.Fprintf(out, "\n  the lab      %s/lab\n  provider     %s\n  API          %s  (proxied under %s/api/)\n  health       %s/readyz\n  metrics      %s/metrics\n\n  Ctrl-C stops it.\n\n",
-		demo.Origin, demo.IDPOrigin, demo.APIOrigin, demo.Origin, admin, admin)
+	fmt.Fprintf(out, "\n  the lab      %s/lab\n  topologies   %s/lab/topologies\n  provider     %s\n  API          %s  (proxied under %s/api/)\n  health       %s/readyz\n  metrics      %s/metrics\n\n  Ctrl-C stops it.\n\n",
+		demo.Origin, demo.Origin, demo.IDPOrigin, demo.APIOrigin, demo.Origin, admin, admin)
 }
 
 // takenHint tells what to do about a port that somebody else has.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"testing"
 
 	"cloakroom/bff/servers"
+	"cloakroom/shared"
+	"cloakroom/shared/lab"
 )
 
 // TestWhatServesSharesNothingWithTheLab: not a line of it, or of what measures, is
@@ -35,8 +38,8 @@ func TestWhatServesSharesNothingWithTheLab(t *testing.T) {
 	}
 }
 
-// TestServingStartsNothingElse: two listeners, as the config says, and no
-// other process.
+// TestServingStartsNothingElse: two listeners, as the config says, no other
+// process, and none that can be started.
 func TestServingStartsNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	public, admin := servers.Address(servers.FreePort(t)), servers.Address(servers.FreePort(t))
@@ -50,6 +53,24 @@ func TestServingStartsNothingElse(t *testing.T) {
 		Program: servers.Build(t, "", "./bff", "cloakroom"), Args: []string{"serve", "--config", config}, Dir: dir,
 		Ready: servers.Accepts("tcp", public),
 	})
+	for host, want := range map[string][]int{"localhost:8080": {http.StatusNotFound, http.StatusMethodNotAllowed}, lab.PlayHost + ":8080": {http.StatusMisdirectedRequest}} {
+		for _, path := range []string{lab.PathLive, lab.PathPlay, lab.PathPlay + "play"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+public+path, strings.NewReader(`{"topology": "memory-1"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Host = host
+			r.Header.Set(shared.HeaderCSRF, shared.ValueCSRF)
+			response, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			if !slices.Contains(want, response.StatusCode) {
+				t.Errorf("%s%s answers %d: there is a lab", host, path, response.StatusCode)
+			}
+		}
+	}
 	got := p.Listening()
 	want := []netip.AddrPort{netip.MustParseAddrPort(public), netip.MustParseAddrPort(admin)}
 	slices.SortFunc(got, netip.AddrPort.Compare)

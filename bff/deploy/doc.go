@@ -1,5 +1,5 @@
-// Package deploy holds no code: its folders are what people put around
-// Cloakroom, and its tests run those very files.
+// Package deploy holds no code but Files: its folders are what people put
+// around Cloakroom, and its tests, and the lab, run those very files.
 //
 //	browser -> TLS -> haproxy | nginx | caddy -> two or more instances -> store
 //

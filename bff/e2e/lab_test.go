@@ -216,10 +216,12 @@ func TestAnAttackIsTriedInThePersonsOwnBrowser(t *testing.T) {
 func TestWithoutALiveLabThePageSaysSo(t *testing.T) {
 	b := stage.Open(t, stage.Options{}).Browser(t)
 	tab := b.NewTab(t)
-	tab.Go("/lab/try")
-	tab.WaitVisible("main .hollow a")
-	if text := tab.Text("main .hollow"); !strings.Contains(text, "cloakroom demo") {
-		t.Error(text)
+	for _, page := range []string{"/lab/try", "/lab/topologies"} {
+		tab.Go(page)
+		tab.WaitVisible("main .hollow a")
+		if text := tab.Text("main .hollow"); !strings.Contains(text, "cloakroom demo") {
+			t.Error(text)
+		}
+		noFaults(t, tab, page+" without a lab")
 	}
-	noFaults(t, tab, "/lab/try without a lab")
 }

@@ -95,6 +95,14 @@ func (m *Metrics) Store(stats func() StoreStats) {
 	)
 }
 
+// StoreBytes reports what a store takes where the instances themselves keep it,
+// asked at every scrape; NaN: it does not say.
+func (m *Metrics) StoreBytes(bytes func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "cloakroom_store_bytes", Help: "Bytes that the sessions of all instances take, on each instance that keeps them.",
+	}, bytes))
+}
+
 // Handler serves the metrics to Prometheus.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})

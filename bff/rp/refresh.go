@@ -90,8 +90,7 @@ func (p *Provider) renew(
 	if !got.refuses() {
 		return parseTokens("refresh", got)
 	}
-	// A provider in trouble (5xx) may say anything: it ends no session.
-	if got.complaint().Error == "invalid_grant" && got.status < http.StatusInternalServerError { // RFC 6749 §5.2
+	if got.refusesGrant() {
 		return tokenResponse{}, fail(problem.SessionEnded, "refresh", ErrInvalidGrant)
 	}
 	refused := p.endpointError("refresh", got, refresh.Reveal())

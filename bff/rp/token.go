@@ -43,7 +43,13 @@ func (p *Provider) exchange(ctx context.Context, provider *metadata, code, verif
 		return tokenResponse{}, err
 	}
 	if got.refuses() {
-		return tokenResponse{}, p.endpointError("redeem", got, code, verifier)
+		refused := p.endpointError("redeem", got, code, verifier)
+		if got.refusesGrant() {
+			// The code was used before, or is too old: a callback that came twice, as
+			// when what answered it first broke off. The browser begins anew.
+			refused = problem.New(problem.LoginStateInvalid, refused)
+		}
+		return tokenResponse{}, refused
 	}
 	return parseTokens("redeem", got)
 }
@@ -51,6 +57,12 @@ func (p *Provider) exchange(ctx context.Context, provider *metadata, code, verif
 // refuses reports whether a is an error, also where a provider says so with
 // status 200.
 func (a answer) refuses() bool { return a.status != http.StatusOK || a.complaint().Error != "" }
+
+// refusesGrant reports whether what was shown is not, or no longer, good
+// (invalid_grant, RFC 6749 §5.2). A provider in trouble (5xx) may say anything.
+func (a answer) refusesGrant() bool {
+	return a.complaint().Error == "invalid_grant" && a.status < http.StatusInternalServerError
+}
 
 // tokenResponse is a token response as it came (RFC 6749 §5.1, OIDC Core
 // §3.1.3.3).

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cloakroom/bff/config"
@@ -40,11 +41,35 @@ type DemoOptions struct {
 	ProviderTimeout time.Duration
 	// Lab is where the live lab answers, for lab.PathLive; empty: there is none.
 	Lab string
+	// Guest is a further application in the demo's world; nil: there is none.
+	Guest *Guest
 	// Host is the application's; empty means localhost. It must be localhost
 	// or below it.
 	Host    string
 	Log     *slog.Logger
 	Version string
+}
+
+// Guest is an application at a host of its own on the demo's port, with the
+// demo's provider and API.
+type Guest struct {
+	// Host is below localhost, and none of the demo's own.
+	Host string
+	// Open is called once, before anything is served, with where everything is.
+	Open func(Surroundings) (http.Handler, error)
+}
+
+// Surroundings are what a Guest is told.
+type Surroundings struct {
+	Origin       string // the guest's own
+	Home         string // the application's origin
+	Issuer, API  string // origins
+	ClientID     string // the guest's, at the provider
+	ClientSecret secret.String
+	// User and Password are of somebody who may sign in.
+	User, Password string
+	// Refuse has the provider break off every connection, or answer again.
+	Refuse func(bool)
 }
 
 // Demo is a whole world on one loopback port: the application with its BFF, an
@@ -58,6 +83,8 @@ type Demo struct {
 
 	listener net.Listener
 	handler  http.Handler
+	guest    http.Handler // nil: there is none
+	refuses  atomic.Bool  // the provider breaks off
 }
 
 // demoConfig is the configuration the demo's BFF runs with: what a deployment
@@ -104,16 +131,25 @@ func (d *Demo) build(o DemoOptions, port int) error {
 	d.IDPOrigin = fmt.Sprintf("http://idp.localhost:%d", port)
 	d.APIOrigin = fmt.Sprintf("http://api.localhost:%d", port)
 	clientSecret := secret.New(rand.Text())
+	clients := []idp.Client{{
+		ID: "cloakroom-demo", Name: "Cloakroom demo", Secret: clientSecret, DPoP: o.DPoP,
+		RedirectURIs: []string{d.Origin + shared.PathCallback}, PostLogoutRedirectURIs: []string{d.Origin + shared.PathSignedOut},
+	}}
+	guest := Surroundings{Home: d.Origin, Issuer: d.IDPOrigin, API: d.APIOrigin, ClientID: "cloakroom-guest", ClientSecret: secret.New(rand.Text()), Refuse: d.refuses.Store}
+	if o.Guest != nil {
+		guest.Origin = fmt.Sprintf("http://%s:%d", o.Guest.Host, port)
+		clients = append(clients, idp.Client{
+			ID: guest.ClientID, Name: "Cloakroom demo, another one", Secret: guest.ClientSecret, DPoP: o.DPoP,
+			RedirectURIs: []string{guest.Origin + shared.PathCallback}, PostLogoutRedirectURIs: []string{guest.Origin + shared.PathSignedOut},
+		})
+	}
 	client := &http.Client{Transport: providerTransport(dialer()), Timeout: 10 * time.Second}
 
 	var err error
 	d.IDP, err = idp.New(idp.Config{
 		Issuer: d.IDPOrigin, Audience: d.APIOrigin, AccessTokenLifetime: o.AccessTokenLifetime,
-		Scopes: []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
-		Clients: []idp.Client{{
-			ID: "cloakroom-demo", Name: "Cloakroom demo", Secret: clientSecret, DPoP: o.DPoP,
-			RedirectURIs: []string{d.Origin + shared.PathCallback}, PostLogoutRedirectURIs: []string{d.Origin + shared.PathSignedOut},
-		}},
+		Scopes:     []idp.Scope{{Name: "orders", Description: "See, add and delete your orders"}},
+		Clients:    clients,
 		HTTPClient: client, OnIssue: o.OnIssue, Log: o.Log,
 	})
 	if err != nil {
@@ -138,27 +174,39 @@ func (d *Demo) build(o DemoOptions, port int) error {
 	if err != nil {
 		return err
 	}
-	d.handler = d.byHost(port)
+	if o.Guest != nil {
+		if users := d.IDP.Users(); len(users) > 0 {
+			guest.User, guest.Password = users[0].Name, users[0].Password
+		}
+		if d.guest, err = o.Guest.Open(guest); err != nil {
+			return fmt.Errorf("server: demo: %w", err)
+		}
+	}
+	d.handler = d.byHost(port, strings.TrimPrefix(guest.Origin, "http://"))
 	return nil
 }
 
-// byHost tells the three origins apart. A host that is none of them gets the
+// byHost tells the origins apart. A host that is none of them gets the
 // application's refusal.
-func (d *Demo) byHost(port int) http.Handler {
+func (d *Demo) byHost(port int, guestHost string) http.Handler {
 	idpHost, apiHost := fmt.Sprintf("idp.localhost:%d", port), fmt.Sprintf("api.localhost:%d", port)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch strings.ToLower(r.Host) {
-		case idpHost:
+		switch host := strings.ToLower(r.Host); {
+		case host == idpHost && d.refuses.Load():
+			panic(http.ErrAbortHandler) // as near to refusing connections as one port allows
+		case host == idpHost:
 			d.IDP.ServeHTTP(w, r)
-		case apiHost:
+		case host == apiHost:
 			d.API.ServeHTTP(w, r)
+		case d.guest != nil && host == guestHost:
+			d.guest.ServeHTTP(w, r)
 		default:
 			d.App.Handler().ServeHTTP(w, r)
 		}
 	})
 }
 
-// Handler serves all three origins.
+// Handler serves all origins.
 func (d *Demo) Handler() http.Handler { return d.handler }
 
 // Run serves until ctx ends. ready is given the address of health and metrics

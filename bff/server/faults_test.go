@@ -98,7 +98,7 @@ var signInFaults = map[idp.Fault]problem.Code{
 	idp.FaultTokenInvalidJSON:     problem.TokenResponse,
 	idp.FaultTokenNoIDToken:       problem.TokenResponse,
 	idp.FaultTokenNoAccessToken:   problem.TokenResponse,
-	idp.FaultTokenInvalidGrant:    problem.ProviderError,
+	idp.FaultTokenInvalidGrant:    problem.LoginStateInvalid,
 	idp.FaultTokenAnswerLost:      problem.ProviderUnavailable,
 	idp.FaultDown:                 problem.ProviderUnavailable,
 	idp.FaultKeysDown:             problem.ProviderError,

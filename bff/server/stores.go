@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"cloakroom/bff/config"
@@ -76,10 +77,23 @@ func openShared(c config.Session, metrics *observe.Metrics, log *slog.Logger) (h
 		return home{}, fmt.Errorf("server: %w", err)
 	}
 	made := home{Store: guarded, close: backend.Close, ping: func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
-		defer cancel()
-		return backend.Ping(ctx)
+		return guarded.Ready(func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+			defer cancel()
+			return backend.Ping(ctx)
+		})
 	}}
+	if kept, ok := backend.(*nats.Store); ok && c.Cluster.Listen != "" {
+		metrics.StoreBytes(func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), pingTimeout)
+			defer cancel()
+			status, err := kept.Status(ctx)
+			if err != nil {
+				return math.NaN()
+			}
+			return float64(status.Bytes)
+		})
+	}
 	made.poll = pollOf(c.Store)
 	if _, tells := backend.(nearcache.Watcher); tells {
 		made.watch = guarded.Watch

@@ -138,6 +138,10 @@ func (p *PostgresServer) Kill() {
 	})
 }
 
+// Term asks the server to end its clients' connections and itself (a fast
+// shutdown): on SIGTERM it would wait until they have gone.
+func (p *PostgresServer) Term() { p.end(syscall.SIGINT) }
+
 // Stop freezes the server with all its processes.
 func (p *PostgresServer) Stop() {
 	p.t.Helper()

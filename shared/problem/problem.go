@@ -89,6 +89,9 @@ const (
 	LabBusy        Code = "lab_busy"
 	LabUnavailable Code = "lab_unavailable"
 
+	InstanceUnavailable Code = "instance_unavailable"
+	InstanceFailed      Code = "instance_failed"
+
 	ShuttingDown Code = "shutting_down"
 	Internal     Code = "internal"
 )
@@ -158,6 +161,9 @@ var Kinds = map[Code]Kind{
 
 	LabBusy:        {http.StatusConflict, "The lab is busy with another run"},
 	LabUnavailable: {http.StatusServiceUnavailable, "The lab cannot run this here"},
+
+	InstanceUnavailable: {http.StatusServiceUnavailable, "No instance can take requests now"},
+	InstanceFailed:      {http.StatusBadGateway, "The instance broke off before it answered"},
 
 	ShuttingDown: {http.StatusServiceUnavailable, "The server is shutting down"},
 	Internal:     {http.StatusInternalServerError, "Something went wrong on the server"},

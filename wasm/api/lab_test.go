@@ -32,10 +32,15 @@ func TestTheLiveLabIsCalled(t *testing.T) {
 		call func() error
 		want string
 	}{
-		"bench":  {func() error { b, err := client.LabBench(t.Context()); return also(err, b.User == "alice") }, "GET /api/lab/"},
-		"start":  {func() error { r, err := client.StartLab(t.Context(), lab.Order{}); return also(err, r.ID == "r1") }, "POST /api/lab/run"},
-		"follow": {func() error { r, err := client.FollowLab(t.Context(), 6); return also(err, r.Over() && r.Seq == 7) }, "GET /api/lab/run?after=6"},
-		"cancel": {func() error { return client.CancelLab(t.Context()) }, "DELETE /api/lab/run"},
+		"bench":      {func() error { b, err := client.LabBench(t.Context()); return also(err, b.User == "alice") }, "GET /api/lab/"},
+		"start":      {func() error { r, err := client.StartLab(t.Context(), lab.Order{}); return also(err, r.ID == "r1") }, "POST /api/lab/run"},
+		"follow":     {func() error { r, err := client.FollowLab(t.Context(), 6); return also(err, r.Over() && r.Seq == 7) }, "GET /api/lab/run?after=6"},
+		"cancel":     {func() error { return client.CancelLab(t.Context()) }, "DELETE /api/lab/run"},
+		"topologies": {func() error { g, err := client.Playground(t.Context()); return also(err, g.User == "alice") }, "GET /api/lab/topology/"},
+		"play":       {func() error { p, err := client.StartPlay(t.Context(), lab.Choice{}); return also(err, p.ID == "r1") }, "POST /api/lab/topology/play"},
+		"look":       {func() error { p, err := client.FollowPlay(t.Context(), 6); return also(err, p.Seq == 7) }, "GET /api/lab/topology/play?after=6"},
+		"event":      {func() error { return client.CuePlay(t.Context(), lab.Cue{}) }, "POST /api/lab/topology/event"},
+		"end":        {func() error { return client.EndPlay(t.Context()) }, "DELETE /api/lab/topology/play"},
 	} {
 		if err := row.call(); err != nil {
 			t.Errorf("%s: %v", name, err)

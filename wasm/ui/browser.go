@@ -17,6 +17,9 @@ func here() string {
 	return local.RequestURI()
 }
 
+// origin is that of the open page.
+func origin() string { return app.Window().Get("location").Get("origin").String() }
+
 // focus moves the keyboard and the screen reader to an element, once drawn.
 func focus(ctx app.Context, id string) {
 	ctx.Defer(func(app.Context) {

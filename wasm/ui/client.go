@@ -19,6 +19,7 @@ type Client interface {
 	DevicesClient
 	OrdersClient
 	LabClient
+	PlayClient
 }
 
 // SessionClient asks about the session.
@@ -57,6 +58,15 @@ type LabClient interface {
 	StartLab(ctx context.Context, order lab.Order) (lab.Run, error)
 	FollowLab(ctx context.Context, after int) (lab.Run, error)
 	CancelLab(ctx context.Context) error
+}
+
+// PlayClient starts topologies, follows the one that runs, and has events happen.
+type PlayClient interface {
+	Playground(ctx context.Context) (lab.Playground, error)
+	StartPlay(ctx context.Context, choice lab.Choice) (lab.Play, error)
+	FollowPlay(ctx context.Context, after int) (lab.Play, error)
+	CuePlay(ctx context.Context, cue lab.Cue) error
+	EndPlay(ctx context.Context) error
 }
 
 // Fault is what kind of failure a page has to show.

@@ -4,6 +4,7 @@ import (
 	"github.com/maxence-charriere/go-app/v10/pkg/app"
 
 	"cloakroom/shared"
+	"cloakroom/shared/lab"
 )
 
 // RenderShell is the whole of a page in a state, as HTML.
@@ -53,4 +54,27 @@ func Back(sessions ...Session) []bool {
 		back[i] = r.back(sessions[i])
 	}
 	return back
+}
+
+// RenderPlay is a topology that is played with, at its own origin.
+func RenderPlay(model Playing, s Session) string {
+	p := &playPage{model: model, Session: s, Here: pathPlay}
+	return app.HTMLString(p.live())
+}
+
+// Trip is how the way to a server is drawn.
+func (p *Playing) Trip(server string) Trip { return p.trips[server] }
+
+// Parts names the topologies of each part of the catalogue.
+func Parts() (ids [][]string) {
+	for _, part := range parts() {
+		var list []string
+		for _, t := range lab.Topologies() {
+			if part.has(t) {
+				list = append(list, t.ID)
+			}
+		}
+		ids = append(ids, list)
+	}
+	return ids
 }

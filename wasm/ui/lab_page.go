@@ -105,7 +105,10 @@ func (l *labPage) Render() app.UI {
 				app.P().Class("lead").Text("Every way to keep a user signed in, and every attack on it, made for real in a browser. "+
 					"A cell is no opinion: open it for what ran and what came of it."),
 			),
-			app.A().Class("button").Href(pathTry).Text("Try it yourself"),
+			app.Div().Class("ways").Body(
+				app.A().Class("button quiet").Href(pathPlay).Text("One server, many servers"),
+				app.A().Class("button").Href(pathTry).Text("Try it yourself"),
+			),
 		),
 		l.body(),
 		l.evidence(),

@@ -16,6 +16,7 @@ const (
 	pathInspector = "/inspector"
 	pathLab       = "/lab"
 	pathTry       = "/lab/try"
+	pathPlay      = "/lab/topologies"
 )
 
 // PathNotFound is where the page for unknown addresses can be rendered from.
@@ -23,7 +24,7 @@ const PathNotFound = "/not-found"
 
 // Paths are the addresses of the pages, PathNotFound not among them.
 func Paths() []string {
-	return []string{pathHome, pathOrders, pathSession, pathInspector, pathLab, pathTry}
+	return []string{pathHome, pathOrders, pathSession, pathInspector, pathLab, pathTry, pathPlay}
 }
 
 // Register tells go-app the pages. The browser's main and the server call it
@@ -53,6 +54,8 @@ func title(page string) string {
 		return "The lab · Cloakroom"
 	case pathTry:
 		return "Try the lab · Cloakroom"
+	case pathPlay:
+		return "Topologies · Cloakroom"
 	}
 	return "Not found · Cloakroom"
 }

@@ -89,10 +89,15 @@ func (s *shell) OnNav(ctx app.Context) {
 	s.here, s.visited = here(), true
 }
 
-// sameLab reports whether two addresses differ only in the evidence that the
-// lab's page shows, whose dialog has the keyboard.
+// sameLab reports whether two addresses differ only in what a page of the lab
+// shows, and the keyboard is to stay where it is.
 func sameLab(a, b string) bool {
-	return strings.HasPrefix(a+"?", pathLab+"?") && strings.HasPrefix(b+"?", pathLab+"?")
+	for _, page := range []string{pathLab, pathPlay} {
+		if strings.HasPrefix(a+"?", page+"?") && strings.HasPrefix(b+"?", page+"?") {
+			return true
+		}
+	}
+	return false
 }
 
 // check asks who is there. It never counts as use, so an open tab does not
@@ -178,6 +183,8 @@ func (s *shell) page() app.UI {
 		return &labPage{Here: s.here, client: s.client}
 	case pathTry:
 		return &tryPage{Here: s.here, client: s.client}
+	case pathPlay:
+		return &playPage{Session: s.session, Here: s.here, client: s.client}
 	}
 	return notFound()
 }
@@ -191,7 +198,7 @@ func (s *shell) header() app.UI {
 		app.Nav().Aria("label", "Pages").Body(
 			app.Ul().Body(app.Range(links).Slice(func(i int) app.UI {
 				link := app.A().Href(links[i].path).Text(links[i].name)
-				if links[i].path == s.Page || links[i].path == pathLab && s.Page == pathTry {
+				if links[i].path == s.Page || links[i].path == pathLab && (s.Page == pathTry || s.Page == pathPlay) {
 					link = link.Aria("current", "page")
 				}
 				return app.Li().Body(link)

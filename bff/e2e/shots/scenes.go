@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"os"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -9,6 +11,7 @@ import (
 	"cloakroom/bff/demo/idp"
 	"cloakroom/bff/e2e/stage"
 	"cloakroom/bff/lab/live"
+	"cloakroom/bff/servers"
 )
 
 // scenes are the demo from beginning to end, a world of its own each.
@@ -18,12 +21,12 @@ var scenes = []struct {
 }{
 	{"unknown", unknown}, {"signed-out", signedOut}, {"signed-in", signedIn}, {"sessions", sessions},
 	{"last-call", lastCall}, {"expired", expired}, {"down", down}, {"errors", errors},
-	{"matrix", matrix}, {"try", try},
+	{"matrix", matrix}, {"try", try}, {"topologies", topologies},
 }
 
 const gate = `main .gate a[href^="/bff/login"]`
 
-var pages = []struct{ name, path string }{{"home", "/"}, {"orders", "/orders"}, {"session", "/session"}, {"inspector", "/inspector"}, {"lab", "/lab"}, {"try", "/lab/try"}}
+var pages = []struct{ name, path string }{{"home", "/"}, {"orders", "/orders"}, {"session", "/session"}, {"inspector", "/inspector"}, {"lab", "/lab"}, {"try", "/lab/try"}, {"topologies", "/lab/topologies"}}
 
 func open(s *session, o stage.Options) (*stage.Stage, *stage.Browser, *stage.Tab) {
 	world := stage.Open(s, o)
@@ -289,4 +292,96 @@ func try(s *session) {
 	victim.Click("button[value=allow]")
 	tab.WaitFor(time.Minute, `document.querySelector("#run[data-phase=done]")`)
 	s.take(tab, "try-verdict")
+}
+
+// topologies are the choice of one, and some with something happening to them.
+func topologies(s *session) {
+	build := servers.NewStage(context.Background(), os.Stderr)
+	program := ""
+	if err := build.Try(func() { program = servers.Build(build, "../..", "./bff", "cloakroom") }); err != nil {
+		s.Fatalf("build the program: %v", err)
+	}
+	world := stage.OpenPlayground(s, program)
+	b := world.Browser(s)
+	b.Forgive(func(stage.Message) bool { return true })
+	tab := b.NewTab(s)
+	tab.Go("/lab/topologies")
+	tab.WaitVisible("#start-memory-1")
+	s.take(tab, "topologies-choice")
+	for _, one := range []struct {
+		id, name string
+		play     func()
+	}{
+		{"memory-n-round-robin", "round-robin", func() {
+			for range 6 {
+				tab.Click("#play-call")
+				tab.Wait(`!document.querySelector("#play-call[aria-disabled]")`)
+				if tab.Text("#gone") != "" {
+					break
+				}
+			}
+			s.take(tab, "topologies-lost")
+		}},
+		{"memory-n-sticky-app-cookie", "sticky", func() {
+			tab.Click("#event-kill-app")
+			tab.Wait(`document.querySelector("#gone").textContent !== ""`)
+			tab.Click("#play-call")
+			tab.Wait(`document.querySelector("#called").textContent !== "" && document.querySelector("#play-sign-in")`)
+			s.take(tab, "topologies-dead")
+		}},
+		{"redis-sentinel-n", "sentinel", func() {
+			tab.Click("#event-failover")
+			tab.Wait(`document.querySelector("#log").textContent.includes("is the primary now")`)
+			s.take(tab, "topologies-failover")
+		}},
+		{"memory-n-replicated", "replicated", func() {}},
+		{"redis-n-sticky-near-cache", "near-cache", func() {
+			tab.Click("#event-cut-store")
+			tab.Wait(`document.querySelector("#log").textContent.includes("is cut from the store")`)
+			tab.Eval(`(document.querySelector("#play-call").click(), 1)`, nil)
+			tab.Wait(`document.querySelector("#called").textContent.startsWith("Call 2")`)
+			s.take(tab, "topologies-cut")
+		}},
+		{"cookie-n-round-robin", "browser", func() {
+			tab.Click("#event-provider-down")
+			tab.Wait(`document.querySelector("#log").textContent.includes("refuses connections")`)
+			tab.Click("#event-flush-store")
+			tab.Wait(`document.querySelector("#log").textContent.includes("flushed")`)
+			s.take(tab, "topologies-provider-down")
+		}},
+		{"file-1", "file", func() {
+			tab.Click("#event-kill-app")
+			tab.Wait(`document.querySelector("#log").textContent.includes("was killed")`)
+			tab.Eval(`(document.querySelector("#play-call").click(), 1)`, nil)
+			tab.Wait(`document.querySelector("#called").textContent.startsWith("Call 2")`)
+			s.take(tab, "topologies-nobody")
+		}},
+		{"redis-cluster-n", "cluster", func() {}},
+	} {
+		tab.Go("/lab/topologies")
+		tab.Click("#start-" + one.id)
+		tab.WaitFor(2*time.Minute, `location.host.startsWith("topology.") && document.querySelector("[data-play=running]")`)
+		tab.Booted()
+		if one.id == "memory-n-round-robin" {
+			s.take(tab, "topologies-signed-out")
+		}
+		tab.Click("#play-sign-in")
+		tab.Wait(`document.querySelector("#password") || location.host.startsWith("topology.")`)
+		if tab.Count("#password") > 0 {
+			tab.Authenticate("alice", "wonderland")
+		}
+		tab.Wait(`document.querySelector("button[value=allow]") || location.host.startsWith("topology.")`)
+		if tab.Count("button[value=allow]") > 0 {
+			tab.Click("button[value=allow]")
+		}
+		tab.Wait(`document.querySelector("[data-play=running]")`)
+		tab.Booted()
+		tab.Click("#play-call")
+		tab.Wait(`document.querySelector("#called").textContent !== ""`)
+		time.Sleep(500 * time.Millisecond) // for the counters to be read
+		s.take(tab, "topologies-"+one.name)
+		one.play()
+		tab.Click("#play-end")
+		tab.WaitVisible("#start-memory-1")
+	}
 }

@@ -28,6 +28,8 @@ type Options struct {
 	ProviderTimeout time.Duration
 	// Lab is where a live lab answers; empty: there is none.
 	Lab string
+	// Guest is a further application in the demo's world; nil: there is none.
+	Guest *server.Guest
 	// Fault is there before the BFF first speaks to the provider.
 	Fault idp.Fault
 }
@@ -59,7 +61,7 @@ func Open(t T, o Options) *Stage {
 	s := &Stage{}
 	demo, err := server.OpenDemo(server.DemoOptions{
 		Listen: "127.0.0.1:0", Host: o.Host, Version: "e2e",
-		AccessTokenLifetime: o.AccessTokenLifetime, SessionIdle: o.SessionIdle, SessionAbsolute: o.SessionAbsolute, ProviderTimeout: o.ProviderTimeout, OnIssue: s.issue, Lab: o.Lab,
+		AccessTokenLifetime: o.AccessTokenLifetime, SessionIdle: o.SessionIdle, SessionAbsolute: o.SessionAbsolute, ProviderTimeout: o.ProviderTimeout, OnIssue: s.issue, Lab: o.Lab, Guest: o.Guest,
 		// Without the redaction of bff/observe: what is searched for tokens is
 		// what the server logs, not what a filter leaves of it.
 		Log: slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

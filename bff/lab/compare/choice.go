@@ -28,14 +28,8 @@ func (c Choice) Cells() int { return len(c.Strategies) * (len(c.Attacks) + len(c
 // attack or a property all of both. Its errors are *UnknownError, joined.
 func Choose(ids []string) (Choice, error) {
 	c := Choice{lab.Strategies(), lab.Attacks(), lab.Properties()}
-	var problems []error
-	for _, id := range ids {
-		if !slices.Contains(known(), id) {
-			problems = append(problems, &UnknownError{id})
-		}
-	}
-	if len(problems) > 0 {
-		return Choice{}, errors.Join(problems...)
+	if err := all(ids, known()); err != nil {
+		return Choice{}, err
 	}
 	strategies := named(c.Strategies, ids, func(s lab.Strategy) string { return s.ID })
 	attacks := named(c.Attacks, ids, func(a lab.Attack) string { return a.ID })
@@ -47,6 +41,17 @@ func Choose(ids []string) (Choice, error) {
 		c.Attacks, c.Properties = attacks, properties
 	}
 	return c, nil
+}
+
+// all returns an *UnknownError for each ID that is not known, joined.
+func all(ids, known []string) error {
+	var problems []error
+	for _, id := range ids {
+		if !slices.Contains(known, id) {
+			problems = append(problems, &UnknownError{id, known})
+		}
+	}
+	return errors.Join(problems...)
 }
 
 func named[T any](all []T, ids []string, id func(T) string) []T {
@@ -68,15 +73,18 @@ func known() []string {
 	return slices.Compact(ids) // a sign-out is an attack and a property
 }
 
-// UnknownError names an ID that nothing has.
-type UnknownError struct{ ID string }
+// UnknownError names an ID that nothing has, among those that there are.
+type UnknownError struct {
+	ID    string
+	Known []string
+}
 
 func (e *UnknownError) Error() string {
-	nearest := slices.MinFunc(known(), func(a, b string) int { return distance(a, e.ID) - distance(b, e.ID) })
+	nearest := slices.MinFunc(e.Known, func(a, b string) int { return distance(a, e.ID) - distance(b, e.ID) })
 	if distance(nearest, e.ID) <= max(2, len(e.ID)/3) {
 		return fmt.Sprintf("there is no %q; did you mean %s?", e.ID, nearest)
 	}
-	return fmt.Sprintf("there is no %q; there are: %s", e.ID, strings.Join(known(), " "))
+	return fmt.Sprintf("there is no %q; there are: %s", e.ID, strings.Join(e.Known, " "))
 }
 
 // distance is how many letters must be put in, left out or changed to make one

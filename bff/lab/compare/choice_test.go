@@ -47,3 +47,26 @@ func TestAnIDThatNothingHasIsNamedWithItsNearest(t *testing.T) {
 		t.Errorf("two at once: %v", err)
 	}
 }
+
+func TestWhichTopologiesAreChosen(t *testing.T) {
+	topologies, events := len(lab.Topologies()), len(lab.Events())
+	for _, row := range []struct {
+		ids                string
+		topologies, events int
+	}{
+		{"", topologies, events},
+		{"memory-1", 1, events},
+		{"rolling,kill-app", topologies, 2},
+		{"memory-1,file-1,steady", 2, 1},
+	} {
+		c, err := compare.ChooseTopologies(strings.FieldsFunc(row.ids, func(r rune) bool { return r == ',' }))
+		if err != nil || len(c.Topologies) != row.topologies || len(c.Events) != row.events {
+			t.Errorf("%q chooses %d and %d: %v", row.ids, len(c.Topologies), len(c.Events), err)
+		}
+	}
+	for id, want := range map[string]string{"memory-n-round-robbin": "did you mean memory-n-round-robin?", "killapp": "did you mean kill-app?", "turnip-greens": "there are: memory-1 "} {
+		if _, err := compare.ChooseTopologies([]string{id}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}

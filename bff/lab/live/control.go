@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"cloakroom/bff/lab/attack"
@@ -23,6 +24,10 @@ func (l *Lab) routes() http.Handler {
 	mux.Handle("POST /run", answer.Handler(l.begin))
 	mux.Handle("GET /run", answer.Handler(l.follow))
 	mux.Handle("DELETE /run", answer.Handler(l.end))
+	if l.cfg.Topologies != nil {
+		below := strings.TrimPrefix(lab.PathPlay, lab.PathLive)
+		mux.Handle("/"+below, http.StripPrefix("/"+below[:len(below)-1], l.cfg.Topologies))
+	}
 	mux.Handle("/", answer.Handler(func(http.ResponseWriter, *http.Request) error { return problem.New(problem.NotFound, nil) }))
 	return mux
 }

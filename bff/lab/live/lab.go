@@ -27,6 +27,9 @@ type Config struct {
 	Store     func(kind string) (strategy.Store, error)
 	// Missing says why a strategy cannot be run here; "": it can. nil: all can.
 	Missing func(lab.Strategy) string
+	// Topologies answers below lab.PathPlay, whose prefix it does not see; nil: there
+	// is nothing.
+	Topologies http.Handler
 	// Log receives failures of the lab itself; nil discards.
 	Log *slog.Logger
 }

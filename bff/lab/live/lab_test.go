@@ -110,6 +110,20 @@ func TestTheBenchSaysWhatThereIsToTry(t *testing.T) {
 	}
 }
 
+// What the demo's page says to the topologies passes the lab, which is in front.
+func TestTheTopologiesAreBelowTheLab(t *testing.T) {
+	l := open(t, live.Config{Topologies: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(r.Method + " " + r.URL.RequestURI())
+	})})
+	below := strings.TrimPrefix(lab.PathPlay, lab.PathLive)
+	for path, want := range map[string]string{"": "POST /", "play?after=3": "POST /play?after=3"} {
+		if got := ask[string](t, l, "POST", below+path, "", 200); got != want {
+			t.Errorf("%s arrives as %s", path, got)
+		}
+	}
+	ask[problem.Details](t, open(t, live.Config{}), "POST", below, "", 404)
+}
+
 func TestOneRunAtATime(t *testing.T) {
 	l := open(t, live.Config{})
 	ask[problem.Details](t, l, "GET", "run?after=0", "", 404)

@@ -78,7 +78,16 @@ func TestEveryFormHasEveryResultAndWhatItRestsOn(t *testing.T) {
 
 // A report is one file: it can be mailed, and reading it tells nobody.
 func TestThePageNeedsNothingAndItsLinksLeadSomewhere(t *testing.T) {
-	page, err := html.Parse(strings.NewReader(write(t, "html", sample())))
+	t.Run("strategies", func(t *testing.T) { selfContained(t, write(t, "html", sample()), len(sample().Cells)+2) })
+	t.Run("topologies", func(t *testing.T) {
+		selfContained(t, writeTopologies(t, "html", sampleTopologies()), len(sampleTopologies().Played)+2)
+	})
+}
+
+// selfContained fails unless a page has that many links at the least, all of them
+// to itself, and asks for nothing.
+func selfContained(t *testing.T, text string, least int) {
+	page, err := html.Parse(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +116,7 @@ func TestThePageNeedsNothingAndItsLinksLeadSomewhere(t *testing.T) {
 			t.Error("the style asks for something")
 		}
 	}
-	if len(links) < len(sample().Cells)+2 {
+	if len(links) < least {
 		t.Errorf("there are %d links only", len(links))
 	}
 	for _, link := range links {

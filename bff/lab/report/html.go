@@ -13,10 +13,14 @@ import (
 //go:embed report.html
 var page string
 
+//go:embed report.css
+var style string
+
 // symbols go with the words: no verdict is told by its colour alone.
 var symbols = map[lab.Verdict]string{lab.Broken: "✗", lab.Held: "✓", lab.NotApplicable: "–", lab.Inconclusive: "?"}
 
 var htmlPage = template.Must(template.New("report").Funcs(template.FuncMap{
+	"style":   func() template.CSS { return template.CSS(style) },
 	"symbol":  func(v lab.Verdict) string { return symbols[v] },
 	"finding": finding, "facts": facts, "round": round,
 	"known": func(m lab.Measure) bool { return m.Finding+m.Missing+m.Failed != "" },

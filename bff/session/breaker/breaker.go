@@ -11,6 +11,7 @@ package breaker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -106,6 +107,25 @@ func call[T any](s *Store, op string, f func() (T, error)) (T, error) {
 	s.observe(op, outcome, time.Since(start))
 	made, _ := value.(T)
 	return made, err
+}
+
+// Ready returns nil once calls pass: the backend answers a ping, and is not taken
+// for down any more. After the pause the pings are the calls that may try, so that
+// a server to which nobody sends requests until it is ready becomes so. A ping
+// that fails counts for nothing: it may ask for more than a call needs.
+func (s *Store) Ready(ping func() error) error {
+	for range probes {
+		if err := ping(); err != nil {
+			return err
+		}
+		if s.breaker.State() == gobreaker.StateClosed {
+			return nil
+		}
+		if _, err := s.breaker.Execute(func() (any, error) { return nil, nil }); err != nil {
+			return fmt.Errorf("breaker: the store answers, and is still left alone: %w", err)
+		}
+	}
+	return nil
 }
 
 // Create implements session.Store.

@@ -84,6 +84,57 @@ func TestAStoreThatIsDownIsLeftAloneUntilItIsTimeToTry(t *testing.T) {
 	})
 }
 
+// Whoever asks whether the server is ready is told no for as long as calls would
+// be refused, and by asking is what ends that.
+func TestItIsReadyWhenCallsPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := errors.New("connection refused")
+		backend := &fragile{Store: kept(t, nil)}
+		s := behind(t, backend, breaker.Config{})
+		pings := 0
+		ping := func() error {
+			pings++
+			if err := backend.down.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}
+		passes := func() bool {
+			_, err := s.Get(t.Context(), session.ID{})
+			return errors.Is(err, session.ErrNotFound)
+		}
+		if err := s.Ready(ping); err != nil || pings != 1 {
+			t.Errorf("at first: %v, by %d pings", err, pings)
+		}
+		backend.down.Store(&refused)
+		for range 20 { // pings alone do not open it
+			if err := s.Ready(ping); !errors.Is(err, refused) {
+				t.Fatalf("the store is down: %v", err)
+			}
+		}
+		backend.down.Store(nil)
+		if !passes() {
+			t.Error("pings that failed have calls refused")
+		}
+		backend.down.Store(&refused)
+		for range 5 {
+			passes()
+		}
+		backend.down.Store(nil)
+		if err := s.Ready(ping); err == nil || passes() {
+			t.Errorf("the store is back, and calls are refused still: %v", err)
+		}
+		time.Sleep(1500 * time.Millisecond) // of the bubble's clock
+		if err := s.Ready(ping); err != nil {
+			t.Errorf("after the pause: %v", err)
+		}
+		backend.down.Store(&refused)
+		if passes(); s.Ready(func() error { return nil }) != nil {
+			t.Error("it was ready, and one failure had calls refused")
+		}
+	})
+}
+
 // Calls whose callers leave while a store hangs must not hide that it does.
 func TestACallerWhoLeavesSaysNothingOfTheStore(t *testing.T) {
 	refused, gone := errors.New("connection refused"), error(context.Canceled)
