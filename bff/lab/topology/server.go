@@ -3,6 +3,7 @@ package topology
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -129,14 +130,17 @@ func outside(environ []string) []string {
 // probes keep no connection, so that a server that is killed leaves none.
 var probes = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// ready returns nil when a server can serve, whether the provider is there or
-// not; and when it lives, where that is all that can be.
+// ready returns nil when a server can serve, and has found the provider if that is
+// there; and when it lives, where that is all that can be.
 func (w *World) ready(ctx context.Context, i *server) error {
 	if w.blind(i) {
 		_, err := get(ctx, "http://"+i.admin+"/healthz")
 		return err
 	}
-	_, err := get(ctx, "http://"+i.admin+"/readyz")
+	body, err := get(ctx, "http://"+i.admin+"/readyz")
+	if err == nil && w.parties.provider.isUp() && !bytes.Contains(body, []byte(`"status":"ready"`)) {
+		err = errors.New("it has not found the provider yet")
+	}
 	return err
 }
 
