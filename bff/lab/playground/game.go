@@ -41,8 +41,9 @@ type held struct {
 }
 
 const (
-	maxHops = 40
-	maxTold = 400 // the oldest half goes then
+	maxHops     = 40
+	maxSessions = 1000
+	maxTold     = 400 // the oldest half goes then
 	// looksEvery is how often the topology is looked at while nothing is heard of it.
 	looksEvery = 2 * time.Second
 	// settles is how long is waited for more of the same before it is looked at.
@@ -171,8 +172,11 @@ func (g *game) observed(r balancer.Request) {
 		N: g.hops + 1, At: r.Start.UnixMilli(), Method: r.Method, Path: r.Path, Server: r.Instance, Tried: r.Tried, Status: r.Status,
 		Took: float64(r.Took.Microseconds()) / 1000, Stuck: string(r.Stuck), Session: r.Session, Shell: isShell(r.Path),
 	}
-	if r.Status == 0 && r.Instance == "" {
+	switch known := g.sessions[r.Session] != nil; {
+	case r.Status == 0 && r.Instance == "":
 		return // the browser left before there was anything to see
+	case g.play.Busy == lab.FullStore && !known && !g.topology.Kind.Outside():
+		return // of the crowd that fills the memory
 	}
 	g.hops++
 	s := g.sessions[r.Session]
@@ -207,8 +211,11 @@ func needsSession(path string) bool {
 // follow learns from a request what becomes of sessions.
 func (g *game) follow(r balancer.Request) {
 	if r.Made != "" && g.sessions[r.Made] == nil {
-		if len(g.sessions) > 1000 {
-			clear(g.sessions) // of a load, not of a person
+		for other := range g.sessions {
+			if len(g.sessions) < maxSessions {
+				break
+			}
+			delete(g.sessions, other)
 		}
 		g.sessions[r.Made] = &held{by: r.Instance}
 		if r.Path == shared.PathCallback {
@@ -300,7 +307,7 @@ func (g *game) cue(c lab.Cue) error {
 	world := g.world
 	g.ground.touch()
 	g.acts.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 		defer cancel()
 		err := act(ctx, world, c)
 		g.change(func() {

@@ -117,7 +117,7 @@ func ask[T any](w *world, method, path string, body any, status int) (out T) {
 func (w *world) until(what string, holds func(lab.Play) bool) lab.Play {
 	w.t.Helper()
 	play := ask[lab.Play](w, "GET", lab.PathPlay+"play?after=0", nil, 200)
-	for late := time.Now().Add(time.Minute); !holds(play); {
+	for late := time.Now().Add(4 * time.Minute); !holds(play); {
 		if time.Now().After(late) {
 			w.t.Fatalf("it never came to this: %s; but to %+v", what, play)
 		}
@@ -241,6 +241,27 @@ func TestASessionIsFollowedUntilItVanishes(t *testing.T) {
 	ask[any](w, "DELETE", lab.PathPlay+"play", nil, 204)
 	if over := ask[lab.Play](w, "GET", lab.PathPlay+"play?after=0", nil, 200); over.Phase != lab.PlayEnded {
 		t.Errorf("%+v", over)
+	}
+}
+
+// Others crowd into an instance's memory, and whoever was not seen for longest has
+// to go. The crowd is not taken for the person.
+func TestASessionIsCrowdedOut(t *testing.T) {
+	w := open(t, playground.Config{})
+	w.start("memory-1")
+	w.signIn()
+	before := w.until("there is a session", func(p lab.Play) bool { return len(p.You.At) == 1 })
+	ask[any](w, "POST", lab.PathPlay+"event", lab.Cue{Event: lab.FullStore}, 204)
+	w.until("memory is full", func(p lab.Play) bool { return p.Busy == "" && told(p, "Memory is used up") })
+	if status := w.user(); status != 401 {
+		t.Fatalf("it was not crowded out: %d", status)
+	}
+	play := w.until("it is gone", func(p lab.Play) bool { return p.You.Gone != "" })
+	if !strings.Contains(play.You.Gone, "longest unused") || len(play.You.At) > 0 {
+		t.Errorf("%+v", play.You)
+	}
+	if n := len(play.Hops); n > len(before.Hops)+2 {
+		t.Errorf("%d requests of the crowd are shown", n-len(before.Hops))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -33,11 +34,21 @@ const patience = 20 * time.Second
 // it has none. Each connection serves one request at a time, as from different
 // browsers.
 func NewSite(origin string, roots *x509.CertPool) *Site {
-	t := &http.Transport{MaxIdleConnsPerHost: 256}
+	t := &http.Transport{MaxIdleConnsPerHost: 256, DialContext: dial}
 	if roots != nil {
 		t.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
 	return &Site{origin, t}
+}
+
+// dial takes names below localhost for this machine, as browsers do (RFC 6761
+// §6.3).
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err == nil && strings.HasSuffix(host, ".localhost") {
+		addr = net.JoinHostPort("127.0.0.1", port)
+	}
+	return new(net.Dialer).DialContext(ctx, network, addr)
 }
 
 // Close lets go of the connections.
