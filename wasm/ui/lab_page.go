@@ -278,7 +278,10 @@ func (l *labPage) walk(ctx app.Context, e app.Event) {
 		return
 	}
 	e.PreventDefault()
-	focus(ctx, to.ID())
+	// At once: the next key may be on its way, and goes to where the focus is.
+	if element := app.Window().GetElementByID(to.ID()); element.Truthy() {
+		element.Call("focus")
+	}
 }
 
 // reason says why, of the box that the pointer or the keyboard is at. It is for
