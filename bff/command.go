@@ -131,6 +131,11 @@ func serveCommand(environ []string, stderr io.Writer) *cobra.Command {
 				return refused(file, err)
 			}
 			log := newLogger(stderr, loaded.Log.Level, loaded.Log.Format)
+			var kept int64 // sessions are kept outside the Go heap
+			if loaded.Session.Store == config.StoreMemory {
+				kept = loaded.Session.MaxBytes
+			}
+			fitCollector(environ, kept, log)
 			for _, warning := range loaded.Warnings() {
 				log.Warn("weak configuration", "warning", warning)
 			}

@@ -18,6 +18,7 @@ import (
 	"cloakroom/bff/proxy"
 	"cloakroom/bff/respond"
 	"cloakroom/bff/secret"
+	"cloakroom/bff/upstream"
 	"cloakroom/shared/problem"
 )
 
@@ -88,16 +89,19 @@ func newStage(t testing.TB, upstream http.Handler, change ...setup) *stage {
 	return newStageFor(t, back.URL+"/v1/", change...)
 }
 
-func newStageFor(t testing.TB, upstream string, change ...setup) *stage {
+func newStageFor(t testing.TB, target string, change ...setup) *stage {
 	t.Helper()
-	u, err := url.Parse(upstream)
+	u, err := url.Parse(target)
 	if err != nil {
 		t.Fatal(err)
 	}
 	route := proxy.Route{Path: "/api/", Upstream: u, Methods: []string{"GET", "HEAD", "POST", "PUT", "DELETE"}}
 	s := &stage{log: &logged{}}
 	logger := slog.New(slog.NewTextHandler(s.log, nil))
-	transport := proxy.NewTransport(nil)
+	transport, err := upstream.New(upstream.Config{Others: proxy.NewTransport(nil)}) // as bff/server does
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(transport.CloseIdleConnections)
 	config := proxy.Config{
 		Tokens: tokens{token: token}, CheckPath: strictPath, Origin: "https://app.example.com",

@@ -52,8 +52,16 @@ func (x *exchange) receive(res *http.Response) error {
 	if res.StatusCode == http.StatusSwitchingProtocols && !(x.socket && switchesToWebSocket(res.Header)) {
 		return problem.New(problem.UpstreamUnavailable, errors.New("proxy: receive: the upstream switches to a protocol nobody asked for"))
 	}
+	if res.StatusCode < 100 {
+		return problem.New(problem.UpstreamUnavailable, errors.New("proxy: receive: the upstream's status is none"))
+	}
 	h, ours := res.Header, x.w.Header()
 	for name := range h {
+		if strings.IndexByte(name, ' ') >= 0 {
+			// Before a colon it makes another header of one that may say where the
+			// answer ends (RFC 9112 §5.1). net/http lets it pass.
+			return problem.New(problem.UpstreamUnavailable, errors.New("proxy: receive: a header's name has a space"))
+		}
 		if forbidden(name) {
 			delete(h, name)
 		}

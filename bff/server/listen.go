@@ -142,10 +142,12 @@ func (s *Server) lastAnswers(next http.Handler) http.Handler {
 // request may have had a Content-Length too, which net/http drops before anyone
 // can look; whoever stands before us may have gone by it, and what follows
 // would be a request that nobody sent (RFC 9112 §6.1: MUST close). Browsers
-// send no transfer coding over HTTP/1.
+// send no transfer coding over HTTP/1. In HTTP/1.0, which has no codings,
+// net/http drops the header itself: there nobody can tell, and every connection
+// ends with its first answer.
 func oneRequest(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		if r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0) {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)

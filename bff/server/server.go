@@ -22,6 +22,7 @@ import (
 	"cloakroom/bff/rp"
 	"cloakroom/bff/session"
 	"cloakroom/bff/spa"
+	"cloakroom/bff/upstream"
 )
 
 // Options are what a Server needs besides its config.
@@ -103,9 +104,13 @@ func New(c *config.Config, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
+	transport, err := upstream.New(upstream.Config{Dial: dial, Others: proxy.NewTransport(dial)})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	s.api, err = proxy.New(proxy.Config{
 		Routes: proxyRoutes(c.API), Tokens: tokenSource{desk, s.refresh, s.hub}, CheckPath: guard.CanonicalPath, Origin: c.Origin(),
-		TrustedProxies: c.TrustedProxies, Transport: proxy.NewTransport(dial), Respond: answer, Log: o.Log,
+		TrustedProxies: c.TrustedProxies, Transport: transport, Respond: answer, Log: o.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)

@@ -74,17 +74,17 @@ func (m *Manager) Create(ctx context.Context, s Session) (Ticket, error) {
 func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
 	id, ring := t.ID(), m.ring.keys.Load()
 	found := m.known.get(id, ring)
-	r, err := m.getUnless(ctx, id, found.version)
+	r, err := m.getUnless(ctx, id, found.mark)
 	if err != nil {
 		return Session{}, fmt.Errorf("session: load: %w", err)
 	}
-	same := found.version != 0 && r.Version == found.version && (r.Data == nil || sealOf(r.Data) == found.seal)
-	if !same {
+	spared := r.Data == nil && found.mark != (Mark{}) && r.Version == found.mark.Version
+	if !spared && MarkOf(r.Version, r.Data) != found.mark {
 		s, err := m.open(t, &r)
 		if err != nil {
 			return Session{}, err
 		}
-		found = open{version: r.Version, seal: sealOf(r.Data), ring: ring, session: s}
+		found = open{mark: MarkOf(r.Version, r.Data), ring: ring, session: s}
 		m.known.put(id, found)
 	}
 	if err := m.alive(&found.session); err != nil {
@@ -93,8 +93,8 @@ func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
 	return found.session, nil
 }
 
-func (m *Manager) getUnless(ctx context.Context, id ID, have Version) (Record, error) {
-	if store, ok := m.store.(Sparing); ok && have != 0 {
+func (m *Manager) getUnless(ctx context.Context, id ID, have Mark) (Record, error) {
+	if store, ok := m.store.(Sparing); ok && have != (Mark{}) {
 		return store.GetUnless(ctx, id, have)
 	}
 	return m.store.Get(ctx, id)

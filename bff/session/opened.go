@@ -18,24 +18,11 @@ type opened struct {
 	turned     time.Time
 }
 
-// open is a session as it was found in the record of a version, by a ring.
+// open is a session as it was found in a record, by a ring.
 type open struct {
-	version Version
-	seal    seal
+	mark    Mark
 	ring    *[]ringKey
 	session Session
-}
-
-// seal is the end of a record's Data, the tag of its AEAD: of two records only
-// one has it. Versions alone do not tell, where a store counts: one that lost its
-// last writes, as a failover does, gives the same number again for another write.
-type seal [16]byte
-
-func sealOf(data []byte) (s seal) {
-	if len(data) >= len(s) {
-		copy(s[:], data[len(data)-len(s):])
-	}
-	return s
 }
 
 const (
@@ -45,8 +32,8 @@ const (
 
 func newOpened(now func() time.Time) *opened { return &opened{now: now, young: map[ID]open{}} }
 
-// get returns the session of id as it was opened last, by that ring; its version
-// is 0 when there is none. Whoever gets it must not alter what it points to.
+// get returns the session of id as it was opened last, by that ring; its mark
+// is zero when there is none. Whoever gets it must not alter what it points to.
 func (o *opened) get(id ID, ring *[]ringKey) open {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -10,22 +10,22 @@ func TestPlainTokensLieAboutOnlyWhileTheyAreInUse(t *testing.T) {
 	ring := &[]ringKey{}
 	o := newOpened(func() time.Time { return now })
 	used, left := ID{1}, ID{2}
-	o.put(used, open{version: 7, ring: ring, session: Session{Subject: "alice"}})
-	o.put(left, open{version: 7, ring: ring, session: Session{Subject: "bob"}})
+	o.put(used, open{mark: Mark{Version: 7}, ring: ring, session: Session{Subject: "alice"}})
+	o.put(left, open{mark: Mark{Version: 7}, ring: ring, session: Session{Subject: "bob"}})
 	for range 10 {
 		now = now.Add(20 * time.Second)
-		if found := o.get(used, ring); found.version != 7 || found.session.Subject != "alice" {
-			t.Fatalf("what is in use is forgotten: version %d", found.version)
+		if found := o.get(used, ring); found.mark.Version != 7 || found.session.Subject != "alice" {
+			t.Fatalf("what is in use is forgotten: version %d", found.mark.Version)
 		}
 	}
 	if len(o.young)+len(o.old) > 2 {
 		t.Errorf("%d and %d are kept", len(o.young), len(o.old))
 	}
-	if o.get(left, ring).version != 0 {
+	if o.get(left, ring).mark.Version != 0 {
 		t.Error("what nobody asked for is still there")
 	}
 	now = now.Add(2 * openedTurn)
-	if o.get(used, ring).version != 0 {
+	if o.get(used, ring).mark.Version != 0 {
 		t.Error("it outlives a pause")
 	}
 }
@@ -34,7 +34,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 	ring := &[]ringKey{}
 	o := newOpened(time.Now)
 	for i := range 5 * openedMost {
-		o.put(ID{byte(i), byte(i >> 8), byte(i >> 16)}, open{version: 1, ring: ring})
+		o.put(ID{byte(i), byte(i >> 8), byte(i >> 16)}, open{mark: Mark{Version: 1}, ring: ring})
 		if n := len(o.young) + len(o.old); n > 2*openedMost {
 			t.Fatalf("%d sessions are remembered", n)
 		}

@@ -62,9 +62,26 @@ type Store interface {
 
 // Sparing is a Store that spares the copy of what its caller has already.
 type Sparing interface {
-	// GetUnless is Get, but for a record that is still at version have: then Data
-	// and Keys are nil.
-	GetUnless(ctx context.Context, id ID, have Version) (Record, error)
+	// GetUnless is Get, but for a record that is still in the state of have: then
+	// Data and Keys are nil.
+	GetUnless(ctx context.Context, id ID, have Mark) (Record, error)
+}
+
+// Mark tells one state of a record from every other. Versions alone do not, where
+// a store counts: one that lost its last writes, as a failover does, gives the same
+// number again for another write. The zero Mark is of no record.
+type Mark struct {
+	Version Version
+	seal    [16]byte // the end of its Data, the tag of its AEAD: of two records only one has it
+}
+
+// MarkOf returns the mark of a record.
+func MarkOf(version Version, data []byte) Mark {
+	m := Mark{Version: version}
+	if len(data) >= len(m.seal) {
+		copy(m.seal[:], data[len(data)-len(m.seal):])
+	}
+	return m
 }
 
 // Finder is a Store with an index. Every store that runs on a server has one.

@@ -72,11 +72,12 @@ type read struct {
 const overhead = 400
 
 var (
-	_ session.Store  = (*Store)(nil)
-	_ session.Finder = (*Store)(nil)
-	_ session.Runner = (*Store)(nil)
-	_ session.Copier = (*Store)(nil)
-	_ Watcher        = (*Store)(nil)
+	_ session.Store   = (*Store)(nil)
+	_ session.Sparing = (*Store)(nil)
+	_ session.Finder  = (*Store)(nil)
+	_ session.Runner  = (*Store)(nil)
+	_ session.Copier  = (*Store)(nil)
+	_ Watcher         = (*Store)(nil)
 )
 
 // New returns backend with a copy in front.
@@ -103,11 +104,16 @@ func (s *Store) Create(ctx context.Context, r session.Record) (session.Version, 
 // Get implements session.Store: from the copy while it is young, else from the
 // store, once for everybody who waits.
 func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) {
+	return s.GetUnless(ctx, id, session.Mark{})
+}
+
+// GetUnless implements session.Sparing.
+func (s *Store) GetUnless(ctx context.Context, id session.ID, have session.Mark) (session.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return session.Record{}, err
 	}
 	if r, ok := s.copied(id); ok {
-		return r, nil
+		return unless(r, have), nil
 	}
 	// The read is everybody's: it must not end with the caller who began it.
 	flight := s.reads.DoChan(string(id[:]), func() (any, error) { return s.ask(context.WithoutCancel(ctx), id) })
@@ -118,7 +124,7 @@ func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) 
 		if result.Err != nil {
 			return session.Record{}, result.Err
 		}
-		return clone(result.Val.(session.Record)), nil
+		return unless(result.Val.(session.Record), have), nil
 	}
 }
 
@@ -206,7 +212,7 @@ func (s *Store) Stats() Stats {
 	return stats
 }
 
-// copied returns a young copy of a live record.
+// copied returns a young copy of a live record, which is nobody's to alter.
 func (s *Store) copied(id session.ID) (session.Record, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,7 +227,7 @@ func (s *Store) copied(id session.ID) (session.Record, bool) {
 	}
 	s.byUse.MoveToFront(element)
 	s.stats.Hits++
-	return clone(h.record), true
+	return h.record, true
 }
 
 // keep holds a copy, and lets the longest unused go for it. Its age counts from
@@ -278,6 +284,15 @@ func (s *Store) remove(element *list.Element) {
 	s.byUse.Remove(element)
 	delete(s.copies, h.record.ID)
 	s.bytes -= h.cost
+}
+
+// unless is a copy of r for a caller, without what they have.
+func unless(r session.Record, have session.Mark) session.Record {
+	if have != (session.Mark{}) && session.MarkOf(r.Version, r.Data) == have {
+		r.Data, r.Keys = nil, nil
+		return r
+	}
+	return clone(r)
 }
 
 func clone(r session.Record) session.Record {

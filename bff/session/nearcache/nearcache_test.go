@@ -339,3 +339,41 @@ func wantGone(t *testing.T, s session.Store, r session.Record) {
 		t.Errorf("Get = %v, want ErrNotFound", err)
 	}
 }
+
+// What a caller has already is not copied for them. Of a version that comes twice,
+// as after a failover, only one record is what they have.
+func TestWhatACallerHasIsNotCopied(t *testing.T) {
+	s := newCache(t, shared(t, time.Now), nearcache.Config{MaxBytes: 1 << 20, MaxAge: time.Hour})
+	r := session.Record{ID: session.ID{1}, Expires: time.Now().Add(time.Hour), Keys: []session.Key{{1}}, Data: make([]byte, 100)}
+	version, err := s.Create(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	twin := make([]byte, 100)
+	twin[99] = 1
+	for range 2 { // from the store, and from the copy
+		for _, row := range []struct {
+			name string
+			have session.Mark
+			want int
+		}{
+			{"nothing", session.Mark{}, 100},
+			{"another version", session.MarkOf(version+1, r.Data), 100},
+			{"the version, of another record", session.MarkOf(version, twin), 100},
+			{"the record", session.MarkOf(version, r.Data), 0},
+		} {
+			got, err := s.GetUnless(t.Context(), r.ID, row.have)
+			if err != nil || got.Version != version || len(got.Data) != row.want || (len(got.Keys) == 0) != (row.want == 0) {
+				t.Errorf("who has %s gets %d bytes, %d keys, %v", row.name, len(got.Data), len(got.Keys), err)
+			}
+		}
+	}
+	got, err := s.Get(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Data[0], got.Keys[0][0] = 9, 9
+	if again, err := s.Get(t.Context(), r.ID); err != nil || again.Data[0] != 0 || again.Keys[0][0] != 1 {
+		t.Errorf("a caller altered the copy: %v", err)
+	}
+}

@@ -22,6 +22,9 @@ const (
 	idSize      = 1300
 )
 
+// CrowdTokens is what the tokens of a record measure, in bytes.
+const CrowdTokens = accessSize + refreshSize + idSize
+
 // crowdLife is how long the records of a Crowd live: longer than any
 // measurement.
 const crowdLife = 12 * time.Hour

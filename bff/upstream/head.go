@@ -1,0 +1,123 @@
+package upstream
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+var (
+	errMethod = errors.New("upstream: the method is no token")
+	errTarget = errors.New("upstream: the target has a byte that ends it")
+	errHeader = errors.New("upstream: a header has a byte that ends it")
+)
+
+// checkRequest sees to it that what is written is one request, whoever wrote its
+// parts.
+func checkRequest(r *http.Request) error {
+	if r.Method == "" || !isToken(r.Method) {
+		return errMethod
+	}
+	if r.URL.Host == "" || !isPlain(r.URL.Host) || !isPlain(r.Host) {
+		return errTarget
+	}
+	for name, values := range r.Header {
+		if !isToken(name) {
+			return errHeader
+		}
+		for _, value := range values {
+			if !isValue(value) {
+				return errHeader
+			}
+		}
+	}
+	return nil
+}
+
+// writeHead writes the head of r into the buffer. Framing and Host are ours.
+func (c *conn) writeHead(r *http.Request) {
+	w := c.out
+	_, _ = w.WriteString(r.Method)
+	_ = w.WriteByte(' ')
+	c.writeTarget(r)
+	_, _ = w.WriteString(" HTTP/1.1\r\nHost: ")
+	host := r.Host
+	if host == "" {
+		host = r.URL.Host
+	}
+	_, _ = w.WriteString(host)
+	for name, values := range r.Header {
+		switch name {
+		case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
+			continue
+		case "User-Agent":
+			if len(values) == 1 && values[0] == "" {
+				continue // as net/http's transport has it
+			}
+		}
+		for _, value := range values {
+			_, _ = w.WriteString("\r\n")
+			_, _ = w.WriteString(name)
+			_, _ = w.WriteString(": ")
+			_, _ = w.WriteString(value)
+		}
+	}
+	switch {
+	case hasBody(r) && r.ContentLength > 0:
+		_, _ = w.WriteString("\r\nContent-Length: ")
+		_, _ = w.Write(strconv.AppendInt(w.AvailableBuffer(), r.ContentLength, 10))
+	case hasBody(r):
+		_, _ = w.WriteString("\r\nTransfer-Encoding: chunked")
+	case r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch:
+		_, _ = w.WriteString("\r\nContent-Length: 0") // RFC 9110 §8.6
+	}
+	if r.Close {
+		_, _ = w.WriteString("\r\nConnection: close")
+	}
+	_, _ = w.WriteString("\r\n\r\n")
+}
+
+// writeTarget writes what RequestURI returns.
+func (c *conn) writeTarget(r *http.Request) {
+	target := r.URL.RequestURI()
+	if !isPlain(target) {
+		target = "/" // cannot be: RequestURI escapes
+	}
+	_, _ = c.out.WriteString(target)
+}
+
+// isToken is the syntax of methods and header names (RFC 9110 §5.6.2).
+func isToken(s string) bool {
+	if s == "" {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= 0x7f || !letter(c) && strings.IndexByte("!#$%&'*+-.^_`|~0123456789", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func letter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+// isValue is the syntax of header values (RFC 9110 §5.5).
+func isValue(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlain has neither spaces nor controls.
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
