@@ -68,6 +68,12 @@ func (k *KeyRing) Replace(keys []RingKey) error {
 	return nil
 }
 
+// Turn marks the keys that a ring has: it is another once they are replaced.
+type Turn struct{ keys *[]ringKey }
+
+// Turn returns that of the keys in use.
+func (k *KeyRing) Turn() Turn { return Turn{k.keys.Load()} }
+
 // current are the keys in use, the sealing one first.
 func (k *KeyRing) current() []ringKey { return *k.keys.Load() }
 
