@@ -73,7 +73,7 @@ func (q *Question) Noted(ctx context.Context) (bool, error) {
 func noteIDs(ring []ringKey, fact []string) []ID {
 	ids := make([]ID, len(ring))
 	for i := range ring {
-		ids[i] = ID(ring[i].mac(append([]string{"note"}, fact...)...))
+		ids[i] = ring[i].mac(append([]string{"note"}, fact...)...)
 	}
 	return ids
 }

@@ -64,17 +64,29 @@ func New(c Config) (*Jar, error) {
 // Ticket implements session.Holder: it opens the session that r came with. From
 // then on it knows it by the hash of its cookies.
 func (j *Jar) Ticket(r *http.Request) (session.Ticket, error) {
-	if known, ok := j.known(r); ok && (j.config.AskAgain == 0 || j.config.Now().Sub(known.asked) < j.config.AskAgain) {
-		held, err := j.config.Sessions.Holds(r.Context(), known.ticket)
-		if held || err != nil {
-			return known.ticket, err
-		}
+	known, ok := j.recall(r)
+	if !ok {
+		return j.look(r)
 	}
+	if held, err := j.holds(r.Context(), known); held || err != nil {
+		return known.ticket, err
+	}
+	return j.look(r)
+}
+
+// look is for cookies that did not just come over the same connection.
+func (j *Jar) look(r *http.Request) (session.Ticket, error) {
 	came, err := find(j.config.Cookie.Name, r)
 	if err != nil {
 		return session.Ticket{}, err
 	}
-	turn := j.config.Keys.Turn()
+	hash, turn := came.hash(), j.config.Keys.Turn()
+	if known, ok := j.opened.get(hash); ok && known.turn == turn {
+		if held, err := j.holds(r.Context(), known); held || err != nil {
+			remember(r, known)
+			return known.ticket, err
+		}
+	}
 	ticket, s, err := j.unseal(came.text())
 	if err != nil {
 		return session.Ticket{}, err
@@ -83,9 +95,18 @@ func (j *Jar) Ticket(r *http.Request) (session.Ticket, error) {
 		return session.Ticket{}, err
 	}
 	opened := seen{ticket, ticket.ID(), stampOf(&s), turn, j.config.Now()}
-	j.opened.put(came.hash(), opened)
+	j.opened.put(hash, opened)
 	remember(r, opened)
 	return ticket, nil
+}
+
+// holds reports whether the session of what was seen is here, and need not be
+// asked for elsewhere yet.
+func (j *Jar) holds(ctx context.Context, known seen) (bool, error) {
+	if j.config.AskAgain > 0 && j.config.Now().Sub(known.asked) >= j.config.AskAgain {
+		return false, nil
+	}
+	return j.config.Sessions.Holds(ctx, known.ticket)
 }
 
 // Known implements session.Holder.
@@ -96,8 +117,7 @@ func (j *Jar) Known(r *http.Request) (session.ID, bool) {
 
 // known is what is remembered of the cookies of r, opened by the keys in use.
 func (j *Jar) known(r *http.Request) (seen, bool) {
-	turn := j.config.Keys.Turn()
-	if known, ok := recall(r); ok && known.turn == turn {
+	if known, ok := j.recall(r); ok {
 		return known, true
 	}
 	came, err := find(j.config.Cookie.Name, r)
@@ -105,11 +125,13 @@ func (j *Jar) known(r *http.Request) (seen, bool) {
 		return seen{}, false
 	}
 	known, ok := j.opened.get(came.hash())
-	if !ok || known.turn != turn {
-		return seen{}, false
-	}
-	remember(r, known)
-	return known, true
+	return known, ok && known.turn == j.config.Keys.Turn()
+}
+
+// recall is what the connection of r remembers of them, opened by the keys in use.
+func (j *Jar) recall(r *http.Request) (seen, bool) {
+	known, ok := recall(r)
+	return known, ok && known.turn == j.config.Keys.Turn()
 }
 
 func (j *Jar) unseal(text string) (session.Ticket, session.Session, error) {
