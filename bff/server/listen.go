@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"cloakroom/bff/session/sealed"
 )
 
 // The bounds of a connection. There is none for a whole answer, which may be a
@@ -121,7 +123,8 @@ func (s *Server) shutDown(servers []*http.Server) error {
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: oneRequest(handler), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
-		DisableGeneralOptionsHandler: true,                                              // "OPTIONS *" is refused like every other target that is no path
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is refused like every other target that is no path
+		ConnContext:                  sealed.Connection,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken handshakes and the like: anyone can cause them
 	}
 }

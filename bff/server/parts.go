@@ -120,10 +120,10 @@ func spaConfig(c *config.Config, log *slog.Logger, answer *respond.Responder) sp
 // fingerprint names the session of a request for the log.
 func fingerprint(browser session.Holder) func(*http.Request) string {
 	return func(r *http.Request) string {
-		ticket, err := browser.Ticket(r)
-		if err != nil {
+		id, known := browser.Known(r)
+		if !known {
 			return ""
 		}
-		return ticket.ID().Fingerprint()
+		return id.Fingerprint()
 	}
 }

@@ -7,37 +7,58 @@ import (
 )
 
 // Adopt takes a session in that its browser kept, sealed by an instance of the
-// same deployment: as it is if the store has none under its ticket, or has an
-// older state of it. ErrNotFound when its time is over.
+// same deployment: as it is if the store has none under its ticket, an older state
+// of it, or one that no key opens any more. ErrNotFound when its time is over.
+//
+// What the slices of s hold is not to be altered any more.
 func (m *Manager) Adopt(ctx context.Context, t Ticket, s Session) error {
 	s.Lease = Lease{}
 	if !m.now().Before(m.lives.Expires(&s)) {
 		return fmt.Errorf("session: adopt: expired: %w", ErrNotFound)
 	}
+	ring := m.ring.keys.Load()
+	r, err := m.record(t, &s, 0)
+	if err != nil {
+		return err
+	}
 	for range maxAttempts {
-		r, err := m.record(t, &s, 0)
+		version, err := m.store.Create(ctx, r)
+		if errors.Is(err, ErrExists) {
+			var keeps bool
+			if r.Version, keeps, err = m.keeps(ctx, t, &s); keeps {
+				return nil
+			}
+			if err == nil {
+				version, err = m.store.Update(ctx, r)
+			}
+			if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
+				continue // it ended, or changed, in between
+			}
+		}
 		if err != nil {
-			return err
-		}
-		_, err = m.store.Create(ctx, r)
-		if !errors.Is(err, ErrExists) {
 			return wrap("adopt", err)
 		}
-		held, version, err := m.load(ctx, t)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			continue // it ended in between
-		case err != nil:
-			return err
-		case !s.newer(&held):
-			return nil
-		}
-		r.Version = version
-		if _, err = m.store.Update(ctx, r); !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
-			return wrap("adopt", err)
-		}
+		m.known.put(r.ID, open{MarkOf(version, r.Data), ring, s})
+		return nil
 	}
 	return fmt.Errorf("session: adopt: %d attempts: %w", maxAttempts, ErrConflict)
+}
+
+// keeps reports whether the store has a state of the session of t that s would
+// not better, and the version of what it has.
+func (m *Manager) keeps(ctx context.Context, t Ticket, s *Session) (Version, bool, error) {
+	r, err := m.store.Get(ctx, t.ID())
+	if err != nil {
+		return 0, false, err
+	}
+	held, err := m.open(t, &r)
+	switch {
+	case errors.Is(err, ErrNotFound): // the store's has another key, which the ring has no more
+		return r.Version, false, nil
+	case err != nil:
+		return 0, false, err
+	}
+	return r.Version, !s.newer(&held), nil
 }
 
 // newer reports whether s is a later state than other of the same session.

@@ -58,7 +58,7 @@ func (s *Session) Encode() []byte { return s.encode() }
 func Decode(b []byte) (Session, error) { return decode(b) }
 
 func (s *Session) encode() []byte {
-	b := make([]byte, 0, 256+len(s.Claims)+s.Tokens.Access.Len()+s.Tokens.Refresh.Len()+s.Tokens.ID.Len())
+	b := make([]byte, 0, s.room())
 	b = appendText(b, fieldIssuer, s.Issuer)
 	b = appendText(b, fieldSubject, s.Subject)
 	b = appendText(b, fieldSID, s.SID)
@@ -87,6 +87,15 @@ func (s *Session) encode() []byte {
 	b = appendNumber(b, fieldLeaseBeat, uint64(s.Lease.Beat))
 	b = appendTime(b, fieldLeaseUntil, s.Lease.Until)
 	return appendTime(b, fieldRenewed, s.Renewed)
+}
+
+// room is enough for all but the longest of what else is in a session.
+func (s *Session) room() int {
+	n := 512 + len(s.Claims) + s.Tokens.Access.Len() + s.Tokens.Refresh.Len() + s.Tokens.ID.Len() + s.Tokens.Key.Len() + len(s.Device.UserAgent)
+	for i := range s.Grants {
+		n += 128 + s.Grants[i].Access.Len()
+	}
+	return n
 }
 
 func (g *Grant) encode() []byte {

@@ -11,6 +11,9 @@ type Holder interface {
 	// Ticket names the session r came with. ErrNotFound when there is none, or
 	// what came is not one of ours; any other error means that nobody knows.
 	Ticket(r *http.Request) (Ticket, error)
+	// Known names the session r came with as far as that is known without
+	// opening or asking anything. It is for the log: the session may have ended.
+	Known(r *http.Request) (ID, bool)
 	// Give hands the session of t to the browser that sent r. ErrTooLarge when
 	// it does not fit.
 	Give(w http.ResponseWriter, r *http.Request, t Ticket) error
@@ -48,6 +51,15 @@ func (c Cookie) Ticket(r *http.Request) (Ticket, error) {
 		return Ticket{}, ErrNotFound
 	}
 	return ParseTicket(value)
+}
+
+// Known implements Holder.
+func (c Cookie) Known(r *http.Request) (ID, bool) {
+	t, err := c.Ticket(r)
+	if err != nil {
+		return ID{}, false
+	}
+	return t.ID(), true
 }
 
 // Give implements Holder: the ticket is all that the browser gets.

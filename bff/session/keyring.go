@@ -5,8 +5,11 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
+	"sync"
 	"sync/atomic"
 
 	"cloakroom/bff/secret"
@@ -31,7 +34,13 @@ type KeyRing struct{ keys atomic.Pointer[[]ringKey] }
 type ringKey struct {
 	id     string
 	master []byte
-	index  []byte // keys the hashes of Record.Keys
+	macs   *sync.Pool // of *keyedHash, for Record.Keys and notes
+}
+
+// keyedHash is HMAC-SHA-256 under a key of the ring, made once and used again.
+type keyedHash struct {
+	hash.Hash
+	text []byte
 }
 
 // NewKeyRing checks the keys and prepares what is derived from them.
@@ -62,11 +71,18 @@ func (k *KeyRing) Replace(keys []RingKey) error {
 		}
 		seen[key.ID] = true
 		master := []byte(key.Secret.Reveal())
-		prepared = append(prepared, ringKey{key.ID, master, expand(master, "cloakroom index v1", sha256.Size)})
+		index := expand(master, "cloakroom index v1", sha256.Size)
+		prepared = append(prepared, ringKey{key.ID, master, &sync.Pool{New: func() any { return &keyedHash{Hash: hmac.New(sha256.New, index)} }}})
 	}
 	k.keys.Store(&prepared)
 	return nil
 }
+
+// Turn marks the keys that a ring has: it is another once they are replaced.
+type Turn struct{ keys *[]ringKey }
+
+// Turn returns that of the keys in use.
+func (k *KeyRing) Turn() Turn { return Turn{k.keys.Load()} }
 
 // current are the keys in use, the sealing one first.
 func (k *KeyRing) current() []ringKey { return *k.keys.Load() }
@@ -151,18 +167,25 @@ func (k *KeyRing) byID(id []byte) (*ringKey, bool) {
 }
 
 // hash keys parts for an index.
-func (k *ringKey) hash(parts ...string) Key { return Key(k.mac(parts...)[:16]) }
+func (k *ringKey) hash(parts ...string) Key {
+	sum := k.mac(parts...)
+	return Key(sum[:len(Key{})])
+}
 
 // mac is HMAC-SHA-256 of the parts. Each is preceded by its length, so that no
 // two lists of parts read alike.
-func (k *ringKey) mac(parts ...string) []byte {
-	mac := hmac.New(sha256.New, k.index)
+func (k *ringKey) mac(parts ...string) (sum [sha256.Size]byte) {
+	mac := k.macs.Get().(*keyedHash)
+	defer k.macs.Put(mac)
+	mac.text = mac.text[:0]
 	for _, part := range parts {
-		n := len(part)
-		_, _ = mac.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-		_, _ = mac.Write([]byte(part))
+		mac.text = binary.BigEndian.AppendUint32(mac.text, uint32(len(part)))
+		mac.text = append(mac.text, part...)
 	}
-	return mac.Sum(nil)
+	mac.Reset()
+	_, _ = mac.Write(mac.text)
+	mac.text = mac.Sum(mac.text[:0])
+	return [sha256.Size]byte(mac.text)
 }
 
 // expand is HKDF-Expand of a uniformly random master (RFC 5869 §3.3).

@@ -102,7 +102,8 @@ func (m *Manager) getUnless(ctx context.Context, id ID, have Mark) (Record, erro
 
 // Holds reports whether the store has a record of t, readable or not.
 func (m *Manager) Holds(ctx context.Context, t Ticket) (bool, error) {
-	_, err := m.store.Get(ctx, t.ID())
+	id := t.ID()
+	_, err := m.getUnless(ctx, id, m.known.get(id, m.ring.keys.Load()).mark)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}

@@ -21,7 +21,7 @@ func (m *Manager) Note(ctx context.Context, until time.Time, fact ...string) (fi
 	if known, err := m.Noted(ctx, fact...); known || err != nil {
 		return false, err
 	}
-	_, err = m.store.Create(ctx, Record{ID: m.ring.noteIDs(fact)[0], Expires: until})
+	_, err = m.store.Create(ctx, Record{ID: noteIDs(m.ring.current()[:1], fact)[0], Expires: until})
 	if errors.Is(err, ErrExists) {
 		return false, nil
 	}
@@ -33,7 +33,31 @@ func (m *Manager) Note(ctx context.Context, until time.Time, fact ...string) (fi
 
 // Noted tells whether a fact was noted and its time is not over.
 func (m *Manager) Noted(ctx context.Context, fact ...string) (bool, error) {
-	for _, id := range m.ring.noteIDs(fact) { // before a rotation, it was another
+	return m.Ask(fact).Noted(ctx)
+}
+
+// Question is about facts, for who asks more than once: what they are kept under
+// is worked out once.
+type Question struct {
+	of    *Manager
+	facts [][]string
+	ring  *[]ringKey
+	ids   []ID // under the keys of ring
+}
+
+// Ask returns the question whether one of facts was noted.
+func (m *Manager) Ask(facts ...[]string) *Question { return &Question{of: m, facts: facts} }
+
+// Noted tells whether one was, and its time is not over.
+func (q *Question) Noted(ctx context.Context) (bool, error) {
+	m := q.of
+	if ring := m.ring.keys.Load(); ring != q.ring {
+		q.ring, q.ids = ring, nil
+		for _, fact := range q.facts {
+			q.ids = append(q.ids, noteIDs(*ring, fact)...)
+		}
+	}
+	for _, id := range q.ids { // before a rotation, it was another
 		m.forget(id) // an answer on its way to another may be from before the note
 		_, err := m.store.Get(ctx, id)
 		if err == nil {
@@ -46,10 +70,10 @@ func (m *Manager) Noted(ctx context.Context, fact ...string) (bool, error) {
 	return false, nil
 }
 
-func (k *KeyRing) noteIDs(fact []string) []ID {
-	var ids []ID
-	for _, key := range k.current() {
-		ids = append(ids, ID(key.mac(append([]string{"note"}, fact...)...)))
+func noteIDs(ring []ringKey, fact []string) []ID {
+	ids := make([]ID, len(ring))
+	for i := range ring {
+		ids[i] = ring[i].mac(append([]string{"note"}, fact...)...)
 	}
 	return ids
 }

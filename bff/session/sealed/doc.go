@@ -5,6 +5,11 @@
 // and its budget, and the copies of what was opened once. It never trusts a
 // cookie for being well-formed: what no key of the ring sealed is no session.
 //
+//	cookies -> the connection's last? -> known by hash? -> opened, copied
+//
+// However they are known, the copy must be there and its times not over, and the
+// ring that opened them in use.
+//
 //	securecookie  AES-256-CTR + HMAC-SHA-256 of the encoded session (gorilla/securecookie)
 //	jws           HS256 of a JSON session: unforgeable, and readable by whoever has it
 //	jwe           dir + A256GCM of the encoded session

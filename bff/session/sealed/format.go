@@ -86,7 +86,7 @@ func (s secureCookies) open(text string) ([]byte, error) {
 		return nil, err
 	}
 	var plain []byte
-	if !canonical(base64.URLEncoding, text) || securecookie.DecodeMulti(s.name, text, &plain, codecs...) != nil {
+	if !canonical(strictPadded, text) || securecookie.DecodeMulti(s.name, text, &plain, codecs...) != nil {
 		return nil, session.ErrNotFound
 	}
 	return plain, nil
@@ -134,7 +134,7 @@ func (s signer) open(text string) ([]byte, error) {
 	}
 	// One algorithm is accepted: neither none nor a public key used as a secret
 	// gets further (RFC 8725 §3.1).
-	if !canonical(base64.RawURLEncoding, text) {
+	if !canonical(strictRaw, text) {
 		return nil, session.ErrNotFound
 	}
 	parsed, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.HS256})
@@ -189,7 +189,7 @@ func (e encrypter) open(text string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !canonical(base64.RawURLEncoding, text) {
+	if !canonical(strictRaw, text) {
 		return nil, session.ErrNotFound
 	}
 	parsed, err := jose.ParseEncryptedCompact(text, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})
@@ -232,16 +232,31 @@ func (n nested) open(text string) ([]byte, error) {
 	return n.signer.open(string(signed))
 }
 
-// canonical reports whether text has its one spelling: a lenient decoder ignores
-// the unused bits at the end of a part, and several texts would open alike.
-func canonical(encoding *base64.Encoding, text string) bool {
-	for part := range strings.SplitSeq(text, ".") {
-		if _, err := encoding.Strict().DecodeString(part); err != nil {
+// canonical reports whether text, if a lenient decoder reads it, has its one
+// spelling: such a decoder ignores the unused bits at the end of a part, and
+// several texts would open alike.
+func canonical(strict *base64.Encoding, text string) bool {
+	if strings.IndexByte(text, '\r') >= 0 || strings.IndexByte(text, '\n') >= 0 { // which decoders pass over
+		return false
+	}
+	for {
+		part, rest, more := strings.Cut(text, ".")
+		var end [3]byte
+		if _, err := strict.Decode(end[:], []byte(part[max(0, len(part)-1)/4*4:])); err != nil {
 			return false
 		}
+		if !more {
+			return true
+		}
+		text = rest
 	}
-	return !strings.ContainsAny(text, "\r\n") // which decoders pass over
 }
+
+// The encodings of the formats, with one spelling of everything.
+var (
+	strictPadded = base64.URLEncoding.Strict()
+	strictRaw    = base64.RawURLEncoding.Strict()
+)
 
 func byID(keys []session.DerivedKey) map[string][]byte {
 	made := map[string][]byte{}

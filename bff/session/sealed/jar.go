@@ -64,26 +64,74 @@ func New(c Config) (*Jar, error) {
 // Ticket implements session.Holder: it opens the session that r came with. From
 // then on it knows it by the hash of its cookies.
 func (j *Jar) Ticket(r *http.Request) (session.Ticket, error) {
-	text, err := join(j.config.Cookie.Name, r)
+	known, ok := j.recall(r)
+	if !ok {
+		return j.look(r)
+	}
+	if held, err := j.holds(r.Context(), known); held || err != nil {
+		return known.ticket, err
+	}
+	return j.look(r)
+}
+
+// look is for cookies that did not just come over the same connection.
+func (j *Jar) look(r *http.Request) (session.Ticket, error) {
+	came, err := find(j.config.Cookie.Name, r)
 	if err != nil {
 		return session.Ticket{}, err
 	}
-	hash := sha256.Sum256([]byte(text))
-	if known, ok := j.opened.get(hash); ok && (j.config.AskAgain == 0 || j.config.Now().Sub(known.asked) < j.config.AskAgain) {
-		held, err := j.config.Sessions.Holds(r.Context(), known.ticket)
-		if held || err != nil {
+	hash, turn := came.hash(), j.config.Keys.Turn()
+	if known, ok := j.opened.get(hash); ok && known.turn == turn {
+		if held, err := j.holds(r.Context(), known); held || err != nil {
+			remember(r, known)
 			return known.ticket, err
 		}
 	}
-	ticket, s, err := j.unseal(text)
+	ticket, s, err := j.unseal(came.text())
 	if err != nil {
 		return session.Ticket{}, err
 	}
 	if err := j.admit(r.Context(), ticket, s); err != nil {
 		return session.Ticket{}, err
 	}
-	j.opened.put(hash, seen{ticket, stampOf(&s), j.config.Now()})
+	opened := seen{ticket, ticket.ID(), stampOf(&s), turn, j.config.Now()}
+	j.opened.put(hash, opened)
+	remember(r, opened)
 	return ticket, nil
+}
+
+// holds reports whether the session of what was seen is here, and need not be
+// asked for elsewhere yet.
+func (j *Jar) holds(ctx context.Context, known seen) (bool, error) {
+	if j.config.AskAgain > 0 && j.config.Now().Sub(known.asked) >= j.config.AskAgain {
+		return false, nil
+	}
+	return j.config.Sessions.Holds(ctx, known.ticket)
+}
+
+// Known implements session.Holder.
+func (j *Jar) Known(r *http.Request) (session.ID, bool) {
+	known, ok := j.known(r)
+	return known.id, ok
+}
+
+// known is what is remembered of the cookies of r, opened by the keys in use.
+func (j *Jar) known(r *http.Request) (seen, bool) {
+	if known, ok := j.recall(r); ok {
+		return known, true
+	}
+	came, err := find(j.config.Cookie.Name, r)
+	if err != nil {
+		return seen{}, false
+	}
+	known, ok := j.opened.get(came.hash())
+	return known, ok && known.turn == j.config.Keys.Turn()
+}
+
+// recall is what the connection of r remembers of them, opened by the keys in use.
+func (j *Jar) recall(r *http.Request) (seen, bool) {
+	known, ok := recall(r)
+	return known, ok && known.turn == j.config.Keys.Turn()
 }
 
 func (j *Jar) unseal(text string) (session.Ticket, session.Session, error) {
@@ -97,7 +145,13 @@ func (j *Jar) unseal(text string) (session.Ticket, session.Session, error) {
 // admit makes a copy of a session that was opened, unless it has ended: here,
 // or at the provider.
 func (j *Jar) admit(ctx context.Context, t session.Ticket, s session.Session) error {
-	if err := j.refuseEnded(ctx, t, s); err != nil {
+	id := t.ID()
+	facts := [][]string{{factEnded, string(id[:])}, {session.FactEndedSID, s.Issuer, s.SID}}
+	if s.SID == "" {
+		facts = facts[:1]
+	}
+	ended := j.config.Ended.Ask(facts...)
+	if err := j.refuseEnded(ctx, t, ended); err != nil {
 		return err
 	}
 	if err := j.config.Sessions.Adopt(ctx, t, s); err != nil {
@@ -105,15 +159,11 @@ func (j *Jar) admit(ctx context.Context, t session.Ticket, s session.Session) er
 	}
 	// It may have ended in between: whoever ended it noted so before deleting the
 	// copy, so one of the two sees the other.
-	return j.refuseEnded(ctx, t, s)
+	return j.refuseEnded(ctx, t, ended)
 }
 
-func (j *Jar) refuseEnded(ctx context.Context, t session.Ticket, s session.Session) error {
-	id := t.ID()
-	ended, err := j.config.Ended.Noted(ctx, factEnded, string(id[:]))
-	if err == nil && !ended && s.SID != "" {
-		ended, err = j.config.Ended.Noted(ctx, session.FactEndedSID, s.Issuer, s.SID)
-	}
+func (j *Jar) refuseEnded(ctx context.Context, t session.Ticket, q *session.Question) error {
+	ended, err := q.Noted(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -134,6 +184,7 @@ func (j *Jar) Give(w http.ResponseWriter, r *http.Request, t session.Ticket) err
 	if err != nil {
 		return fmt.Errorf("sealed: %w", err)
 	}
+	turn := j.config.Keys.Turn()
 	text, err := j.codec.seal(plain)
 	if err != nil {
 		return err
@@ -142,7 +193,7 @@ func (j *Jar) Give(w http.ResponseWriter, r *http.Request, t session.Ticket) err
 	if err != nil {
 		return err
 	}
-	j.opened.put(sha256.Sum256([]byte(text)), seen{t, stampOf(&s), j.config.Now()})
+	j.opened.put(sha256.Sum256([]byte(text)), seen{t, t.ID(), stampOf(&s), turn, j.config.Now()})
 	for i, value := range values {
 		j.config.Cookie.Set(w, partName(j.config.Cookie.Name, i), value)
 	}
@@ -153,11 +204,7 @@ func (j *Jar) Give(w http.ResponseWriter, r *http.Request, t session.Ticket) err
 // Settle implements session.Holder: a browser whose session is older than s is
 // given the new one.
 func (j *Jar) Settle(w http.ResponseWriter, r *http.Request, t session.Ticket, s *session.Session) error {
-	text, err := join(j.config.Cookie.Name, r)
-	if err != nil {
-		return err
-	}
-	if known, ok := j.opened.get(sha256.Sum256([]byte(text))); ok && known.stamp == stampOf(s) {
+	if known, ok := j.known(r); ok && known.stamp == stampOf(s) {
 		return nil
 	}
 	return j.Give(w, r, t)

@@ -18,12 +18,15 @@ func stampOf(s *session.Session) stamp { return stamp{s.Refreshes, s.LastSeen.Un
 // seen is what is known of a set of cookies that was opened.
 type seen struct {
 	ticket session.Ticket
+	id     session.ID // the ticket's
 	stamp  stamp
-	asked  time.Time // when it was last made sure that the session had not ended
+	turn   session.Turn // of the ring that opened it: once a key has gone, it need not any more
+	asked  time.Time    // when it was last made sure that the session had not ended
 }
 
 // memo remembers the cookies that were opened, by their hash: opening costs a
-// hundred times as much. It holds the latest memoSize to twice that many.
+// hundred times as much. It holds the latest memoSize to twice that many, 200 bytes
+// each.
 type memo struct {
 	mu          sync.Mutex
 	young, aged map[[32]byte]seen

@@ -320,14 +320,15 @@ func TestNoBitCanBeFlipped(t *testing.T) {
 		b.signIn(t, i, newSession(60))
 		whole := b[shared.CookieName]
 		judge := newInstance(t, format, ring(t, "a"), nil, 0)
-		if _, err := judge.Ticket(b.request()); err != nil {
+		connection := sealed.Connection(t.Context(), nil)
+		if _, err := judge.Ticket(b.over(connection)); err != nil {
 			t.Fatal(err)
 		}
 		for at := range len(whole) {
 			for bit := range 8 {
 				changed := []byte(whole)
 				changed[at] ^= 1 << bit
-				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r := httptest.NewRequestWithContext(connection, http.MethodGet, "/", nil)
 				r.Header.Set("Cookie", shared.CookieName+"="+string(changed))
 				if ticket, err := judge.Ticket(r); !errors.Is(err, session.ErrNotFound) {
 					t.Fatalf("bit %d of byte %d (%q): %v, %v", bit, at, changed[at], ticket, err)
@@ -344,7 +345,8 @@ func TestNoPartOfASplitSessionCanBeChanged(t *testing.T) {
 		i, b := newInstance(t, format, ring(t, "a"), nil, 0), browser{}
 		b.signIn(t, i, newSession(6000))
 		judge := newInstance(t, format, ring(t, "a"), nil, 0)
-		if _, err := judge.Ticket(b.request()); err != nil || len(b) < 2 {
+		connection := sealed.Connection(t.Context(), nil)
+		if _, err := judge.Ticket(b.over(connection)); err != nil || len(b) < 2 {
 			t.Fatalf("%d cookies: %v", len(b), err)
 		}
 		for name, value := range b {
@@ -361,7 +363,7 @@ func TestNoPartOfASplitSessionCanBeChanged(t *testing.T) {
 						lines += "; " + other + "=" + value
 					}
 				}
-				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r := httptest.NewRequestWithContext(connection, http.MethodGet, "/", nil)
 				r.Header.Set("Cookie", lines)
 				if ticket, err := judge.Ticket(r); !errors.Is(err, session.ErrNotFound) {
 					t.Fatalf("byte %d of %s (%q): %v, %v", at, name, changed[at], ticket, err)

@@ -1,9 +1,11 @@
 package sealed
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"cloakroom/bff/session"
 )
@@ -41,42 +43,65 @@ func partName(name string, i int) string {
 	return name + "-" + strconv.Itoa(i)
 }
 
-// join puts the cookies of r together. Cookies that are not exactly those of
-// one split are session.ErrNotFound, and so are two of one name: somebody else
-// set one.
-func join(name string, r *http.Request) (string, error) {
-	var parts [maxParts]string
+// pieces are the values of the cookies of one split, without the number.
+type pieces struct {
+	parts [maxParts]string
+	n     int
+}
+
+// find looks for the cookies of r. Cookies that are not exactly those of one
+// split are session.ErrNotFound, and so are two of one name: somebody else set
+// one.
+func find(name string, r *http.Request) (p pieces, err error) {
 	var found [maxParts]bool
 	for _, line := range r.Header["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
+		for line != "" {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
 			key, value, _ := strings.Cut(strings.TrimLeft(pair, " \t"), "=")
 			i, ok := partIndex(name, key)
 			if !ok {
 				continue
 			}
 			if found[i] {
-				return "", session.ErrNotFound
+				return pieces{}, session.ErrNotFound
 			}
-			parts[i], found[i] = value, true
+			p.parts[i], found[i] = value, true
 		}
 	}
-	count, first, ok := strings.Cut(parts[0], ".")
+	count, first, ok := strings.Cut(p.parts[0], ".")
 	if !ok || len(count) != 1 || count[0] < '1' || count[0] > '0'+maxParts {
-		return "", session.ErrNotFound
+		return pieces{}, session.ErrNotFound
 	}
-	n := int(count[0] - '0')
-	for _, there := range found[:n] {
+	p.parts[0], p.n = first, int(count[0]-'0')
+	for _, there := range found[:p.n] {
 		if !there {
-			return "", session.ErrNotFound
+			return pieces{}, session.ErrNotFound
 		}
 	}
-	// Further ones are left over from a longer set; Give clears them.
-	if n == 1 {
-		return first, nil
-	}
-	parts[0] = first
-	return strings.Join(parts[:n], ""), nil
+	return p, nil // further ones are left over from a longer set; Give clears them
 }
+
+// text puts them together.
+func (p *pieces) text() string {
+	if p.n == 1 {
+		return p.parts[0]
+	}
+	return strings.Join(p.parts[:p.n], "")
+}
+
+// hash is that of the text, which it does not make.
+func (p *pieces) hash() [sha256.Size]byte {
+	room := hashed.Get().(*[]byte)
+	defer hashed.Put(room)
+	*room = (*room)[:0]
+	for _, part := range p.parts[:p.n] {
+		*room = append(*room, part...)
+	}
+	return sha256.Sum256(*room)
+}
+
+var hashed = sync.Pool{New: func() any { room := make([]byte, 0, 3*maxCookie); return &room }}
 
 // partIndex is the reverse of partName.
 func partIndex(name, key string) (int, bool) {
