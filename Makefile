@@ -131,9 +131,9 @@ bench-stores: servers ## what a session costs in every store; ONLY=redis,postgre
 	@$(GO) build -o bin/storebench ./bff/session/storetest/storebench
 	@bin/storebench -json bin/bench/stores.json $(if $(ONLY),-only $(ONLY)) $(if $(README),-readme README.md)
 
-scale: ## what a thousand to a hundred million sessions need, and the first wall, from what was measured; README=1 puts it there, SCALE="-provider 5000" another usage
+scale: ## what a thousand to a hundred million sessions need, and the first wall, from what was measured; README=1 puts it there, SCALE="-provider 5000" another usage, PUSH=1 measures news of writes again
 	@$(GO) build -o bin/scale ./bff/bench/scale
-	@bin/scale -json bin/bench/scale.json $(if $(README),-readme README.md -svg bff/bench/scale/latency.svg) $(SCALE)
+	@bin/scale -json bin/bench/scale.json $(if $(PUSH),-measure-push bff/bench/scale/push.txt) $(if $(README),-readme README.md -svg bff/bench/scale/latency.svg) $(SCALE)
 
 chromium:
 	@.ci/install chromium:chromium

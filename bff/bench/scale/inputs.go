@@ -64,7 +64,7 @@ func (in *inputs) figures() (list []figure) {
 
 // places are the files of measurements; "": there is none, and the README's
 // tables are read.
-type places struct{ readme, requests, stores, topologies string }
+type places struct{ readme, requests, pushes, stores, topologies string }
 
 func read(p places) (*inputs, error) {
 	in := &inputs{found: map[string]figure{}}
@@ -82,6 +82,9 @@ func read(p places) (*inputs, error) {
 			in.requests = file
 			break
 		}
+	}
+	if _, err := in.readRequests(p.pushes); err != nil {
+		return nil, err
 	}
 	if p.stores != "" {
 		err = in.readStores(p.stores)

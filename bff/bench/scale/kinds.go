@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 )
 
 // cost is what the kind of store makes of each event, in µs of processor time and
@@ -49,6 +50,11 @@ var kinds = []kind{
 		walls: []wall{leaderWall, replicaWall}},
 }
 
+// find is the kind of that ID, which there must be.
+func find(id string) kind {
+	return kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.ID == id })]
+}
+
 // copies of each session where instances share their memory (bff/session/nats).
 const copies = 3
 
@@ -78,13 +84,11 @@ func inRedis(m *model, _ float64) cost {
 	}, "redis")
 }
 
-// nearRedis: what a push costs was not measured; it is taken for a Get, on both
-// sides, of which it is a part.
 func nearRedis(m *model, instances float64) cost {
 	c, miss := inRedis(m, instances), m.missRate()
 	c.Call = miss*c.Call + (1-miss)*m.in.get("Call/redis-near cpu-us/op")
 	c.StoreCall, c.Trips = miss*c.StoreCall, miss*c.Trips
-	c.Pushes, c.Push, c.StorePush = true, m.in.get("store/redis Get"), m.in.get("store/redis Get server")
+	c.Pushes, c.Push, c.StorePush = true, m.in.get("Push/redis/instance"), m.in.get("Push/redis/server")
 	return c
 }
 

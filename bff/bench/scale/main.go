@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,6 +37,8 @@ func run(args []string, out, told io.Writer) error {
 	flags.StringVar(&p.stores, "stores", "", "figures of make bench-stores, in `file` (JSON); none: the README's table")
 	flags.StringVar(&p.topologies, "topologies", "", "figures of make topologies, in `file` (JSON); none: the README's table")
 	file := flags.String("json", "", "write everything to `file`")
+	push := flags.String("measure-push", "", "measure what news of a write cost, on a Redis of its own, and write it to `file` first")
+	flags.StringVar(&p.pushes, "pushes", "bff/bench/scale/push.txt", "figures of -measure-push, in `file`")
 	plot := flags.String("svg", "", "draw p99 by utilisation into `file`")
 	readme := flags.String("readme", "", "put the tables into `file`, between its marks")
 	seed := flags.Uint64("seed", 1, "of the simulation")
@@ -56,6 +59,11 @@ func run(args []string, out, told io.Writer) error {
 	}
 	if err := u.check(); err != nil {
 		return err
+	}
+	if *push != "" {
+		if err := measurePush(context.Background(), *push, pushWrites, told); err != nil {
+			return err
+		}
 	}
 	in, err := read(p)
 	if err != nil {

@@ -21,6 +21,9 @@ type report struct {
 	Lab       *labCheck  `json:"lab,omitempty"`
 	Rates     []rates    `json:"rates"` // of crowds
 	Rows      []row      `json:"rows"`
+	// NearPays is up to how many sessions a near cache before a Cluster spares the
+	// store more than news of writes cost it.
+	NearPays need `json:"near_pays"`
 	// Unknown are kinds of which nothing can be said, since an input is missing.
 	Unknown []string `json:"unknown"`
 	// Uncommitted is the file of requests when it is not the committed one.
@@ -52,7 +55,7 @@ type labCheck struct {
 // standIns are figures that nobody measured, and what was taken for each.
 var standIns = []string{
 	"a renewal: a sign-in, of which it is a part (too much)",
-	"news of a write that Redis pushes to an instance: a Get, on both sides (too much)",
+	"news of a write: of one to a single Redis, which was busy with them, so that several travelled together",
 	"a call over PostgreSQL or NATS: one in memory, and the difference of their Gets",
 	"a call over Redis Cluster: one over a single Redis",
 	"NATS: three instances were measured in one process, whose work counts as the leader's (too much) and once for all of them",
@@ -100,6 +103,10 @@ func derive(u usage, in *inputs, seed uint64, calls int) *report {
 			made.Fleets = append(made.Fleets, c)
 		}
 		r.Rows = append(r.Rows, made)
+	}
+	near, asked := find("redis-cluster-near"), find("redis-cluster")
+	if pays := m.upTo(near, func(n need) bool { return n.StoreCores <= m.need(asked, n.Sessions).StoreCores }); !math.IsNaN(pays) {
+		r.NearPays = m.need(near, pays)
 	}
 	if in.requests != committed {
 		r.Uncommitted = in.requests

@@ -35,7 +35,7 @@ func measured(t *testing.T) *model {
 	in := &inputs{found: map[string]figure{}}
 	for id, value := range map[string]float64{
 		"Call/memory cpu-us/op": 50, "Call/memory rss-B": 1e8, "Call/redis cpu-us/op": 60, "Call/redis store-us/op": 8, "Call/redis-near cpu-us/op": 50,
-		"Call/jwe cpu-us/op": 55, "Call/jwe-first cpu-us/op": 90, "SignIn/cpu": 600,
+		"Call/jwe cpu-us/op": 55, "Call/jwe-first cpu-us/op": 90, "SignIn/cpu": 600, "Push/redis/server": 8, "Push/redis/instance": 10,
 		"record bytes": 4000, "ticket cookie bytes": 65, "sealed cookie bytes": 5400,
 		"topology/redis-n-round-robin round trips": 1, "topology/sql-n-round-robin round trips": 1, "topology/memory-n-replicated round trips": 1, awayID: 4,
 	} {
@@ -48,17 +48,6 @@ func measured(t *testing.T) *model {
 		in.put("store/"+name+" bytes", 5000, "B", "the test")
 	}
 	return &model{usage: presets(t), in: in, ceilings: ceilings{Instance: .6, Store: .6, ProviderMay: .6}}
-}
-
-func of(t *testing.T, id string) kind {
-	t.Helper()
-	for _, k := range kinds {
-		if k.ID == id {
-			return k
-		}
-	}
-	t.Fatalf("there is no kind %q", id)
-	return kind{}
 }
 
 func about(t *testing.T, what string, got, want float64) {
@@ -79,15 +68,15 @@ func TestAMillionSessionsByHand(t *testing.T) {
 	about(t, "sign-ins", r.SignIns, 1e6/28800.)
 	about(t, "writes", r.Writes, r.Touches+2*r.Renewals+r.SignIns)
 
-	n := m.need(of(t, "redis"), 1e6)
+	n := m.need(find("redis"), 1e6)
 	about(t, "cores of instances", n.InstanceCores, 1e-6*(r.Calls*60+r.Writes*15+r.SignIns*15+(r.Renewals+r.SignIns)*600))
 	about(t, "cores of Redis", n.StoreCores, 1e-6*(r.Calls*8+(r.Writes+r.SignIns)*10))
 	about(t, "GB of Redis", n.StoreGB, 5)
 	about(t, "Gbit/s with Redis", n.StoreGbit, 8e-9*4000*(r.Calls+r.Writes+r.SignIns))
 	about(t, "Gbit/s from browsers", n.UpGbit, 8e-9*r.Calls*765)
-	about(t, "Gbit/s from browsers with sealed cookies", m.need(of(t, "cookie"), 1e6).UpGbit, 8e-9*r.Calls*6100)
+	about(t, "Gbit/s from browsers with sealed cookies", m.need(find("cookie"), 1e6).UpGbit, 8e-9*r.Calls*6100)
 
-	about(t, "shards for 10 M", m.need(of(t, "redis-cluster"), 1e7).Shards, math.Ceil(50/(16*.75)))
+	about(t, "shards for 10 M", m.need(find("redis-cluster"), 1e7).Shards, math.Ceil(50/(16*.75)))
 	about(t, "what misses a near cache", m.missRate(), 1/3./(1+2/60.*2))
 }
 
@@ -127,7 +116,7 @@ func TestTheInverseIsTheInverse(t *testing.T) {
 func TestNewsOfEveryWriteGrowWithTheSquare(t *testing.T) {
 	t.Parallel()
 	m := measured(t)
-	near, asked := of(t, "redis-cluster-near"), of(t, "redis-cluster")
+	near, asked := find("redis-cluster-near"), find("redis-cluster")
 	told := func(n float64) float64 { return m.need(near, n).StoreCores - m.missRate()*m.need(asked, n).StoreCores }
 	if times := told(2e7) / told(2e6); times < 50 {
 		t.Errorf("ten times the sessions make the news %.0f times as dear for the store", times)
@@ -143,7 +132,7 @@ func TestNewsOfEveryWriteGrowWithTheSquare(t *testing.T) {
 func TestTheFirstWallMoves(t *testing.T) {
 	t.Parallel()
 	m := measured(t)
-	first := func(id string) string { return m.wallsOf(of(t, id))[0].ID }
+	first := func(id string) string { return m.wallsOf(find(id))[0].ID }
 	for id, want := range map[string]string{"memory": "provider", "redis": "provider", "postgres": "provider", "cookie": "provider"} {
 		if got := first(id); got != want {
 			t.Errorf("%s: the first wall is %s, want %s", id, got, want)
@@ -269,7 +258,7 @@ func TestWhatNobodyMeasuredIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	args := []string{"-from", "../../../README.md", "-requests", file, "-simulate", "2000"}
+	args := []string{"-from", "../../../README.md", "-requests", file, "-pushes", "push.txt", "-simulate", "2000"}
 	if err := run(args, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
@@ -330,6 +319,24 @@ func TestTheReportHasEveryForm(t *testing.T) {
 	}
 	if svg := plotBusy(r.Busy, r.Ceilings); strings.Count(svg, "<polyline") != 3 || strings.Contains(svg, "NaN") || !strings.Contains(svg, "prefers-color-scheme: dark") {
 		t.Errorf("the plot is\n%s", svg)
+	}
+}
+
+// TestNewsAreMeasured on a real Redis, and read where they are left.
+func TestNewsAreMeasured(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "push.txt")
+	if err := measurePush(t.Context(), file, 2000, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	in := &inputs{found: map[string]figure{}}
+	if ok, err := in.readRequests(file); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	for _, id := range []string{"Push/redis/server", "Push/redis/instance"} {
+		if in.get(id); in.missing != nil || !strings.HasSuffix(in.found[id].From, "median of 3") {
+			t.Errorf("%s: %+v", id, in.found[id])
+		}
 	}
 }
 

@@ -72,27 +72,34 @@ func (m *model) storm(load float64, seed uint64) storm {
 		})
 		s.Peak = max(s.Peak, float64(provider.Waiting()))
 	}
-	// Whose token is still good after the outage comes later.
-	expired := min(1, m.Outage.Seconds()/m.Token.Seconds())
-	for i := range n {
-		switch {
-		case float64(i) < float64(n)*m.Active*expired:
+	for range n {
+		switch left := m.leftAfterOutage(random, idle); {
+		case left > 0: // the token is still good
+			sim.After(left+random.ExpFloat64()*idle, come)
+		case random.Float64() < m.Active:
 			sim.After(random.ExpFloat64()*between, come)
-		case float64(i) < float64(n)*m.Active:
-			sim.After(random.Float64()*m.Token.Seconds(), come)
 		default:
 			sim.After(random.ExpFloat64()*idle, come)
 		}
 	}
 	sim.Run(horizon)
 	s.P99 = queue.Quantile(waits, .99)
-	// Who was idle comes back too; meanwhile those who were first are served and quiet.
-	arriving := m.Provider - s.Sessions*(1-m.Active)/idle
-	if arriving > 0 {
-		s.Formula = s.Sessions * m.Active * expired / arriving
+	// Those who were idle come back too; who has been served is quiet meanwhile.
+	token := m.Token.Seconds()
+	expired := s.Sessions * (1 - token/(token+idle)*max(0, 1-m.Outage.Seconds()/token))
+	if drained := m.Provider - expired*(1-m.Active)/idle; drained > 0 {
+		s.Formula = expired * m.Active / drained
 	}
 	s.Requests, s.GivenUp, s.Peak = s.Requests*stormScale, s.GivenUp*stormScale, s.Peak*stormScale
 	return s
+}
+
+// leftAfterOutage is how long a session's token is still good, in seconds; 0: it is
+// not. Before, sessions were anywhere between one renewal and the next, of which
+// none came in the outage.
+func (m *model) leftAfterOutage(random *rand.Rand, idle float64) float64 {
+	token := m.Token.Seconds()
+	return max(0, token-random.Float64()*(token+idle)-m.Outage.Seconds())
 }
 
 // providerCeiling is the highest load from which a storm is over before the first
