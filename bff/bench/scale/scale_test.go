@@ -155,7 +155,7 @@ func TestTheFirstWallMoves(t *testing.T) {
 func TestCeilingsAreThoseOfTheFormulas(t *testing.T) {
 	t.Parallel()
 	m := measured(t)
-	list := m.busyness(1, 100_000)
+	list := m.busyness(1, 60_000)
 	for _, b := range list[:16] {
 		if want := 1 / (1 - b.Utilisation); math.Abs(b.Shard-want) > .12*want {
 			t.Errorf("p99 of a shard at %.2f is %.2f times that of an idle one, the formula says %.2f", b.Utilisation, b.Shard, want)
