@@ -19,7 +19,7 @@ BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4d
 
 PACK     :=
 
-.PHONY: help run build wasm test check rules unit fleets e2e deploy lab lab-report topologies chaos bench bench-stores chromium provider servers balancers clean
+.PHONY: help run build wasm test check rules unit fleets e2e deploy lab lab-report topologies chaos bench bench-stores scale chromium provider servers balancers clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -130,6 +130,10 @@ bench: build chromium servers ## what a request costs, beside peers and plain pr
 bench-stores: servers ## what a session costs in every store; ONLY=redis,postgres, or README=1 to put the table there
 	@$(GO) build -o bin/storebench ./bff/session/storetest/storebench
 	@bin/storebench -json bin/bench/stores.json $(if $(ONLY),-only $(ONLY)) $(if $(README),-readme README.md)
+
+scale: ## what a thousand to a hundred million sessions need, and the first wall, from what was measured; README=1 puts it there, SCALE="-provider 5000" another usage, PUSH=1 measures news of writes again
+	@$(GO) build -o bin/scale ./bff/bench/scale
+	@bin/scale -json bin/bench/scale.json $(if $(PUSH),-measure-push bff/bench/scale/push.txt) $(if $(README),-readme README.md -svg bff/bench/scale/latency.svg) $(SCALE)
 
 chromium:
 	@.ci/install chromium:chromium

@@ -43,7 +43,7 @@ func TestTheReadmeHasAPlaceForEveryTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"bench", "bench-stores"} {
+	for _, name := range []string{"bench", "bench-stores", "scale"} {
 		if _, err := record.Insert(string(readme), name, "new\n"); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -39,22 +39,27 @@ func NewCrowd() (*Crowd, error) {
 		return nil, fmt.Errorf("storetest: crowd: %w", err)
 	}
 	for i := range 64 {
-		now := time.Now()
-		_, err := manager.Create(context.Background(), session.Session{
-			Issuer: "https://idp.example.com", Subject: fmt.Sprintf("user-%08d", i), SID: rand.Text(),
-			Claims:   fmt.Appendf(nil, `[{"type":"sub","value":"user-%08d"},{"type":"name","value":"User %d"},{"type":"email","value":"user%d@example.com"}]`, i, i, i),
-			AuthTime: now,
-			Device:   session.Device{UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", Address: "192.0.2.0/24"},
-			Tokens: session.Tokens{
-				Access: opaque(accessSize), Refresh: opaque(refreshSize), ID: opaque(idSize),
-				AccessExpires: now.Add(5 * time.Minute), Scopes: []string{"openid", "profile", "email", "offline_access"},
-			},
-		})
+		_, err := manager.Create(context.Background(), Someone(i))
 		if err != nil {
 			return nil, fmt.Errorf("storetest: crowd: %w", err)
 		}
 	}
 	return &Crowd{shelf.records}, nil
+}
+
+// Someone is a session as a sign-in leaves it.
+func Someone(i int) session.Session {
+	now := time.Now()
+	return session.Session{
+		Issuer: "https://idp.example.com", Subject: fmt.Sprintf("user-%08d", i), SID: rand.Text(),
+		Claims:   fmt.Appendf(nil, `[{"type":"sub","value":"user-%08d"},{"type":"name","value":"User %d"},{"type":"email","value":"user%d@example.com"}]`, i, i, i),
+		AuthTime: now,
+		Device:   session.Device{UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", Address: "192.0.2.0/24"},
+		Tokens: session.Tokens{
+			Access: opaque(accessSize), Refresh: opaque(refreshSize), ID: opaque(idSize),
+			AccessExpires: now.Add(5 * time.Minute), Scopes: []string{"openid", "profile", "email", "offline_access"},
+		},
+	}
 }
 
 // Record returns the record of another user: its ID and its keys are new. Data
