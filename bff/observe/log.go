@@ -10,13 +10,18 @@ import (
 )
 
 // NewLogger returns a logger that writes JSON, or text lines if format is
-// "text", from level up, and blots out what looks like a token.
+// "text", from level up, and blots out what looks like a token. Where w is Lines,
+// an Access holds its own back.
 func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: redact}
+	var handler slog.Handler = slog.NewJSONHandler(w, options)
 	if format == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
+		handler = slog.NewTextHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	if lines, ok := w.(*Lines); ok {
+		handler = prompt{handler, lines}
+	}
+	return slog.New(handler)
 }
 
 // tokenLike is a JWT (two base64url parts at least), the credentials of an
