@@ -36,8 +36,11 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 	case slog.KindString:
 		a.Value = slog.StringValue(Redact(v.String()))
 	case slog.KindAny:
-		if err, ok := v.Any().(error); ok {
-			a.Value = slog.StringValue(Redact(err.Error()))
+		switch v := v.Any().(type) {
+		case error:
+			a.Value = slog.StringValue(Redact(v.Error()))
+		case slog.Level:
+			a.Value = slog.StringValue(v.String()) // as it would be written, without an encoder of its own
 		}
 	}
 	return a
