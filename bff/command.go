@@ -130,7 +130,9 @@ func serveCommand(environ []string, stderr io.Writer) *cobra.Command {
 			if err != nil {
 				return refused(file, err)
 			}
-			log := newLogger(stderr, loaded.Log.Level, loaded.Log.Format)
+			lines := observe.HoldLines(stderr)
+			defer func() { _ = lines.Flush() }()
+			log := newLogger(lines, loaded.Log.Level, loaded.Log.Format)
 			var kept int64 // sessions are kept outside the Go heap
 			if loaded.Session.Store == config.StoreMemory {
 				kept = loaded.Session.MaxBytes

@@ -10,13 +10,18 @@ import (
 )
 
 // NewLogger returns a logger that writes JSON, or text lines if format is
-// "text", from level up, and blots out what looks like a token.
+// "text", from level up, and blots out what looks like a token. Where w is Lines,
+// an Access holds its own back.
 func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: redact}
+	var handler slog.Handler = slog.NewJSONHandler(w, options)
 	if format == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
+		handler = slog.NewTextHandler(w, options)
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	if lines, ok := w.(*Lines); ok {
+		handler = prompt{handler, lines}
+	}
+	return slog.New(handler)
 }
 
 // tokenLike is a JWT (two base64url parts at least), the credentials of an
@@ -31,8 +36,11 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 	case slog.KindString:
 		a.Value = slog.StringValue(Redact(v.String()))
 	case slog.KindAny:
-		if err, ok := v.Any().(error); ok {
-			a.Value = slog.StringValue(Redact(err.Error()))
+		switch v := v.Any().(type) {
+		case error:
+			a.Value = slog.StringValue(Redact(v.Error()))
+		case slog.Level:
+			a.Value = slog.StringValue(v.String()) // as it would be written, without an encoder of its own
 		}
 	}
 	return a
@@ -40,14 +48,20 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 
 // Redact blots out what looks like a token in text.
 func Redact(text string) string {
-	if !mayBeTokenLike(text) {
+	if !suspect(text) {
 		return text
 	}
 	return tokenLike.ReplaceAllString(text, secret.Redacted)
 }
 
-// mayBeTokenLike spares most lines the search: each alternative of tokenLike has
-// one of these in it.
-func mayBeTokenLike(text string) bool {
-	return strings.Contains(text, "eyJ") || strings.ContainsAny(text, "= \t\n\f\r")
+// suspect reports whether text has what every match of tokenLike has: a space, an
+// equals sign, or the begin of a JWT. Paths, routes and addresses have none of
+// them, and to look for these costs a fraction of the expression.
+func suspect(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c == '=' {
+			return true
+		}
+	}
+	return strings.Contains(text, "eyJ")
 }

@@ -2,18 +2,17 @@ package observe
 
 import "testing"
 
-// FuzzRedact: what spares the search for tokens never spares one that finds
-// something.
-func FuzzRedact(f *testing.F) {
+// FuzzSuspect: what suspect lets pass unread has no token in it.
+func FuzzSuspect(f *testing.F) {
 	for _, text := range []string{
-		"", "/api/orders", "eyJhbGciOiJ.e30", "eyJhbGci.e30", "bearer\tabcdefgh", "DPoP abcdefgh", "Basic\fabcdefgh", "basic\rabcdefgh", "Bearer\nabcdefgh",
-		"state=x", "?code=y", "password=z", "Bearer\vabcdefgh", "id_token = a", "bearer\u00a0abcdefgh",
+		"", "/api/orders", "eyJhbGciOiJIUzI1NiJ9.e30", "/x/eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "Bearer\tabcdefgh", "bearer\nabcdefgh", "DPoP\fabcdefgh",
+		"basic\rabcdefgh", "Basic abcdefgh", "code=x", "?STATE=x", "bearerabcdefgh", "eyj0.x", "pa\u017fſword=x", "bearer\u00a0abcdefgh",
 	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if tokenLike.MatchString(text) && !mayBeTokenLike(text) {
-			t.Errorf("%q would be shown", text)
+		if tokenLike.MatchString(text) && !suspect(text) {
+			t.Errorf("%q is not looked at", text)
 		}
 	})
 }
