@@ -35,7 +35,7 @@ func TestACallWithASealedSessionAllocatesLittleMoreThanOneWithATicket(t *testing
 		c.call()
 	})
 	t.Logf("%.0f allocations with a ticket, %.0f with a sealed session seen before, %.0f at first sight", withTicket, seen, first)
-	const moreSeen, moreFirst = 3, 165
+	const moreSeen, moreFirst = 3, 185 // the race detector makes a few more
 	if seen > withTicket+moreSeen || first > withTicket+moreFirst {
 		t.Errorf("a call allocates %.0f times with a ticket, %.0f times with a sealed session, %.0f times when it is new", withTicket, seen, first)
 	}
