@@ -58,7 +58,7 @@ func callUntil(tab *stage.Tab, condition string) {
 		var before string
 		tab.Eval(`document.querySelector("#called").textContent`, &before)
 		tab.Click("#play-call")
-		tab.Wait(fmt.Sprintf(`document.querySelector("#called").textContent !== %q`, before))
+		tab.Wait(fmt.Sprintf(`document.querySelector("#called").textContent !== %q || (%s)`, before, condition))
 	}
 	tab.Wait(condition)
 }

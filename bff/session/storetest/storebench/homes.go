@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"debug/buildinfo"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -82,16 +83,22 @@ func openMemory(s *stage) home {
 	store, err := memory.New(memory.Config{MaxBytes: 8 << 30})
 	s.Must(err)
 	s.background(store)
-	return home{Store: store, version: runtime.Version(), bytes: func(context.Context) (int64, error) { return heap(), nil }}
+	return home{Store: store, version: runtime.Version(), bytes: func(context.Context) (int64, error) { return resident() }}
 }
 
-// heap is what is alive in this process.
-func heap() int64 {
-	runtime.GC()
-	runtime.GC() // the first may leave what was being swept
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return int64(stats.HeapAlloc)
+// resident is what this process has in RAM, in bytes: the store's slabs are not
+// in the heap.
+func resident() (int64, error) {
+	debug.FreeOSMemory()
+	statm, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, fmt.Errorf("storebench: %w", err)
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(statm), &size, &pages); err != nil {
+		return 0, fmt.Errorf("storebench: statm %q: %w", statm, err)
+	}
+	return pages * int64(os.Getpagesize()), nil
 }
 
 func openFile(s *stage) home {

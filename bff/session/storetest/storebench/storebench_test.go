@@ -23,8 +23,8 @@ import (
 var tiny = []string{"-sessions", "500", "-working-set", "50", "-callers", "4", "-time", "50ms", "-fill", "1m"}
 
 // TestEveryFigureIsThere goes the whole way, on a store in the process and on
-// one with a disk. Nothing runs beside it: the bytes of the first are this
-// process's heap.
+// one with a disk. Nothing runs beside it: the bytes of the first are what this
+// process has in RAM.
 func TestEveryFigureIsThere(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "made", "stores.json")
 	var out, progress bytes.Buffer
