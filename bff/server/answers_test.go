@@ -161,7 +161,7 @@ func TestASurplusIsNobodysAnswer(t *testing.T) {
 						attacker.say(f.fill("{head}\r\n"))
 						path := fmt.Sprintf("/api/own/%d/%d", i, n)
 						victim.say("GET " + path + " HTTP/1.1\r\nHost: " + f.host + "\r\n" + f.bobs + "\r\n")
-						if got, _ := hear(t, attacker, "HEAD"); got != "200" {
+						if got, _ := hear(t, attacker, "HEAD"); got != "200" && (f.ours || !strings.HasPrefix(got, "502")) {
 							t.Errorf("the attacker got %s", got)
 							return
 						}
