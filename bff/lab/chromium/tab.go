@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"net/http"
 	"net/url"
 
@@ -56,14 +57,22 @@ func call[P, R any](ctx context.Context, t *tab, command cdp.Command[P, R], para
 	return result, nil
 }
 
+// attempts at an address: a page that leaves at that very moment breaks one off.
+const attempts = 3
+
 // Go navigates as a person does who types an address, and who stops what does
 // not load: until then the tab would answer nothing.
 func (t *tab) Go(ctx context.Context, address string) error {
 	bounded, done := t.during(ctx)
 	defer done()
-	err := chromedp.Do(bounded, chromedp.Navigate(address))
-	if err == nil {
-		return nil
+	var err error
+	for range attempts {
+		if err = chromedp.Do(bounded, chromedp.Navigate(address)); err == nil {
+			return nil
+		}
+		if !strings.Contains(err.Error(), "net::ERR_ABORTED") {
+			break
+		}
 	}
 	_, stopping := call(context.WithoutCancel(ctx), t, page.StopLoading, cdp.Empty{})
 	return fmt.Errorf("chromium: navigate: %w", errors.Join(err, stopping))
