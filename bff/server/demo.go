@@ -206,9 +206,6 @@ func (d *Demo) byHost(port int, guestHost string) http.Handler {
 	})
 }
 
-// Handler serves all origins.
-func (d *Demo) Handler() http.Handler { return d.handler }
-
 // Run serves until ctx ends. ready is given the address of health and metrics
 // and is called once everything accepts; nil is fine.
 func (d *Demo) Run(ctx context.Context, ready func(admin string)) error {

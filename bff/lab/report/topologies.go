@@ -388,7 +388,10 @@ func writeTopologiesMarkdown(w io.Writer, r lab.TopologyReport) error {
 	}
 	if len(v.Advice) > 0 {
 		line("## How to choose\n")
-		line("%s\n", inTable.Replace(strings.Join(v.Advice, "\x00")))
+		for _, advice := range v.Advice {
+			line("%s", inTable.Replace(advice))
+		}
+		line("")
 	}
 	for _, c := range v.Charts {
 		line("## %s\n", c.Name)
@@ -417,7 +420,7 @@ func writeTopologiesMarkdown(w io.Writer, r lab.TopologyReport) error {
 			line("")
 		}
 	}
-	_, err := io.WriteString(w, strings.ReplaceAll(text.String(), "\x00", "\n"))
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 
