@@ -219,9 +219,9 @@ func theStoreIsKilled(t *testing.T, f *fleet, store outage, ticket string) {
 	t.Logf("while the store is away: %v; afterwards: %v, 1 token request", meanwhile, answers)
 }
 
-// waitServed returns when the instance answers one call after the other again:
-// after the first few its breaker lets all pass at once. On the way there it
-// may say that it cannot tell, and never that nobody is signed in.
+// waitServed returns when the instance answers one call after the other again.
+// On the way there it may say that it cannot tell, and never that nobody is
+// signed in.
 func (f *fleet) waitServed(t *testing.T, i *instance, ticket string) {
 	t.Helper()
 	const enough = 5

@@ -78,7 +78,7 @@ func derive(u usage, in *inputs, seed uint64, calls int) *report {
 	r.Ceilings = m.ceilings
 	r.Failovers = m.failovers(seed)
 	if saw, ok := in.found[awayShareID]; ok {
-		r.Lab = &labCheck{in.get(saw.ID), failOver(3, in.get(awayRateID)/3, in.get(awayID), seed)}
+		r.Lab = &labCheck{in.get(saw.ID), failOver(3, in.get(awayRateID)/3, in.get(awayID), min(election, in.get(awayID)), seed)}
 	}
 	for _, n := range crowds {
 		r.Rates = append(r.Rates, m.rates(n))

@@ -117,12 +117,13 @@ func (r *report) simulated(line liner, table tabler) {
 		line("| %s busy | %s | %s | %s s | %s | %s |", percent(s.Load), many(s.Sessions), record.Count(s.Peak), record.Short(s.P99), record.Count(float64(s.GivenUp)), r.over(s))
 	}
 	if len(r.Failovers) > 0 {
-		line("\n**One shard of a Redis Cluster fails over**, which took %.1f s in the lab. Its sessions get a 503 until then, the others should not; but the breaker stands before the whole store, and opens for 1 to 1.5 s when five calls in a row fail, which few shards and many calls make likely. Share of calls that are answered 503 meanwhile, by the calls an instance makes in a second:", r.Failovers[0].Away)
+		line("\n**One shard of a Redis Cluster fails over**, which took %.1f s in the lab. Reads of its sessions get a 503 until then, those of others do not if not all shards are required (`cluster-require-full-coverage no`); as Redis comes, they are, and none answers during the election, which is taken for the last %g s. A write needs the shards of its indexes, too. Share of reads that are answered 503 meanwhile, by the calls an instance makes in a second:", r.Failovers[0].Away, election)
 		head, at := "shards | of them gone", 0
-		for ; at < len(r.Failovers) && r.Failovers[at].Shards == r.Failovers[0].Shards; at++ {
+		for ; r.Failovers[at].Election == 0; at++ {
 			head += " | at " + record.Count(r.Failovers[at].Rate) + "/s"
 		}
-		table(head+" | last 503 after", at+2)
+		at++
+		table(head+" | all required | last 503 after", at+2)
 		for list := r.Failovers; len(list) > 0; list = list[at:] {
 			text, last := fmt.Sprintf("| %d | %s", list[0].Shards, percent(1/float64(list[0].Shards))), 0.0
 			for _, f := range list[:at] {

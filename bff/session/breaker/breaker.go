@@ -1,14 +1,30 @@
-// Package breaker stands before a store that may fail, so that one that is
-// down costs its callers nothing but a quick refusal, and is not stampeded when
-// it comes back.
+// Package breaker stands before a store that may be down, so that one that is
+// costs its callers nothing but a quick refusal, and is not stampeded when it
+// comes back.
 //
-// It owns the state of the store as callers feel it: after a run of failures
-// every call is refused at once, and after a pause a few may try. It measures
-// each call for whoever counts. It never retries and never answers for the
-// store: "not found" is an answer, "down" is not.
+// It owns whether the store is down, as callers feel it. An answer proves that it
+// is not, whoever gets it: of a store in parts, such as the shards of a Redis
+// Cluster, one may fail, and must not take the others along.
+//
+//	closed     every call goes through
+//	  -> open  ten calls in a row failed, and nobody was answered for 1.5 s
+//	open       every call is refused at once
+//	  -> half  after a pause of 1 to 1.5 s
+//	half open  one call tries, the others are refused
+//	  -> closed by an answer, open by a failure
+//
+// A run of failures says too little alone: calls that wait on one connection fail
+// together, hundreds at once, however well the other parts are. Nor would a share
+// of the last calls say more. Time does: a store with any part left answers
+// somebody within a second.
+//
+// A store that answers a few is not down, and those who get none of it wait for
+// its own timeout. It measures each call for whoever counts. It never retries and
+// never answers for the store: "not found" is an answer, "down" is not.
 package breaker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,18 +44,22 @@ type Backend interface {
 
 // Config of a Store. The zero value is usable.
 type Config struct {
-	// Failures in a row that open the breaker; 0 means 5.
+	// Failures in a row that open the breaker, if they come with a silence; 0 means
+	// 10. Where calls are few, a silence is nothing strange, and a part of two that
+	// is lost makes five in a row by chance, one time in 32; ten, one in 1,024.
 	Failures uint32
-	// Pause before a few calls may try again; 0 means 1s. Every breaker adds up
-	// to half of it, so that instances do not come back at one moment.
+	// Silence is how long nobody must have been answered; 0 means 1.5 s. That is
+	// longer than a Redis Cluster takes to elect a primary, when all its shards
+	// refuse, and shorter than the stores' timeout of 2 s: of those who call a
+	// store that hangs, only who came before the first of them gave up has to wait.
+	Silence time.Duration
+	// Pause before a call may try again; 0 means 1 s. Every breaker adds up to half
+	// of it, so that instances do not come back at one moment.
 	Pause time.Duration
 	// Observe is told how every call ended: op is "create", "get", "update",
 	// "delete" or "find"; outcome "ok", "failed" or "refused".
 	Observe func(op, outcome string, took time.Duration)
 }
-
-// probes is how many calls may try at once after the pause.
-const probes = 3
 
 // Store is a Backend behind a breaker.
 type Store struct {
@@ -59,21 +79,30 @@ func New(backend Backend, c Config) (*Store, error) {
 	if backend == nil {
 		return nil, errors.New("breaker: no backend")
 	}
-	if c.Failures == 0 {
-		c.Failures = 5
+	if c.Silence < 0 || c.Pause < 0 {
+		return nil, errors.New("breaker: silence and pause must not be negative")
 	}
-	if c.Pause == 0 {
-		c.Pause = time.Second
-	}
+	c.Failures = cmp.Or(c.Failures, 10)
+	c.Silence = cmp.Or(c.Silence, 1500*time.Millisecond)
+	c.Pause = cmp.Or(c.Pause, time.Second)
 	if c.Observe == nil {
 		c.Observe = func(string, string, time.Duration) {}
 	}
+	var heard time.Time // the last answer; gobreaker asks both functions under its lock
 	return &Store{backend: backend, observe: c.Observe, breaker: gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
-		MaxRequests:  probes,
-		Timeout:      c.Pause + rand.N(c.Pause/2+1),
-		ReadyToTrip:  func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= c.Failures },
-		IsSuccessful: answered,
-		IsExcluded:   left,
+		MaxRequests: 1,
+		Timeout:     c.Pause + rand.N(c.Pause/2+1),
+		ReadyToTrip: func(counts gobreaker.Counts) bool {
+			return counts.ConsecutiveFailures >= c.Failures && time.Since(heard) >= c.Silence
+		},
+		IsSuccessful: func(err error) bool {
+			if !answered(err) {
+				return false
+			}
+			heard = time.Now()
+			return true
+		},
+		IsExcluded: left,
 	})}, nil
 }
 
@@ -110,20 +139,15 @@ func call[T any](s *Store, op string, f func() (T, error)) (T, error) {
 }
 
 // Ready returns nil once calls pass: the backend answers a ping, and is not taken
-// for down any more. After the pause the pings are the calls that may try, so that
-// a server to which nobody sends requests until it is ready becomes so. A ping
-// that fails counts for nothing: it may ask for more than a call needs.
+// for down any more. After the pause a ping is the call that tries, so that a
+// server to which nobody sends requests until it is ready becomes so. A ping that
+// fails counts for nothing: it may ask for more than a call needs.
 func (s *Store) Ready(ping func() error) error {
-	for range probes {
-		if err := ping(); err != nil {
-			return err
-		}
-		if s.breaker.State() == gobreaker.StateClosed {
-			return nil
-		}
-		if _, err := s.breaker.Execute(func() (any, error) { return nil, nil }); err != nil {
-			return fmt.Errorf("breaker: the store answers, and is still left alone: %w", err)
-		}
+	if err := ping(); err != nil || s.breaker.State() == gobreaker.StateClosed {
+		return err
+	}
+	if _, err := s.breaker.Execute(func() (any, error) { return nil, nil }); err != nil {
+		return fmt.Errorf("breaker: the store answers, and is still left alone: %w", err)
 	}
 	return nil
 }

@@ -59,29 +59,66 @@ func behind(t *testing.T, backend breaker.Backend, c breaker.Config) *breaker.St
 	return s
 }
 
-func TestAStoreThatIsDownIsLeftAloneUntilItIsTimeToTry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		refused := errors.New("connection refused")
-		backend := &fragile{Store: kept(t, nil)}
-		outcomes := map[string]int{}
-		s := behind(t, backend, breaker.Config{Observe: func(_, outcome string, _ time.Duration) { outcomes[outcome]++ }})
-		backend.down.Store(&refused)
-		for range 100 {
-			if _, err := s.Get(t.Context(), session.ID{}); err == nil || errors.Is(err, session.ErrNotFound) {
-				t.Fatalf("Get = %v: the user would be taken for signed out", err)
-			}
+// TestItOpensWhenNobodyIsAnswered: a dot is an answer, x a failure, l a caller who
+// left, and _ half a second in which nobody calls. Whoever is refused changes
+// nothing, so that the last call of a row tells how it stands.
+func TestItOpensWhenNobodyIsAnswered(t *testing.T) {
+	failed, gone := errors.New("connection refused"), error(context.Canceled)
+	for rule, row := range map[string]struct {
+		calls  string
+		passes bool // the next call
+	}{
+		"ten failures and a silence open it":                     {".___xxxxxxxxxx", false},
+		"nine may be chance":                                     {".___xxxxxxxxx", true},
+		"it was never answered, which is a silence, too":         {"xxxxxxxxxx", false},
+		"many at a time are one connection's":                    {".xxxxxxxxxxxxxxxxxxxx", true},
+		"they may come before the silence":                       {".xxxxxxxxx___x", false},
+		"a shorter silence may be an election":                   {".xxxxxxxxx__x", true},
+		"an answer proves that the store is there":               {".___xxxxxxxxx.x", true},
+		"nobody calls, nobody fails":                             {".______x", true},
+		"who leaves says not that it works":                      {".___xlxlxlxlxlxlxlxlxlx", false},
+		"who leaves says not that it fails":                      {".___llllllllllllllllllll", true},
+		"after the pause one tries, and an answer closes it":     {".___xxxxxxxxxx___.", true},
+		"what failed before is forgotten then":                   {".___xxxxxxxxxx___.___x", true},
+		"another failure opens it again":                         {".___xxxxxxxxxx___x", false},
+		"the pause is not over":                                  {".___xxxxxxxxxx_", false},
+		"a caller who tried and left leaves the try to the next": {".___xxxxxxxxxx___l.", true},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				backend := &fragile{Store: kept(t, nil)}
+				s := behind(t, backend, breaker.Config{})
+				for _, step := range row.calls {
+					if step == '_' {
+						time.Sleep(500 * time.Millisecond) // of the bubble's clock
+						continue
+					}
+					backend.down.Store(map[rune]*error{'x': &failed, 'l': &gone}[step])
+					_, _ = s.Get(t.Context(), session.ID{})
+				}
+				backend.down.Store(nil)
+				if _, err := s.Get(t.Context(), session.ID{}); errors.Is(err, session.ErrNotFound) != row.passes {
+					t.Errorf("after %s: %v", row.calls, err)
+				}
+			})
+		})
+	}
+}
+
+func TestAStoreThatIsDownIsLeftAlone(t *testing.T) {
+	refused := errors.New("connection refused")
+	backend := &fragile{Store: kept(t, nil)}
+	outcomes := map[string]int{}
+	s := behind(t, backend, breaker.Config{Observe: func(_, outcome string, _ time.Duration) { outcomes[outcome]++ }})
+	backend.down.Store(&refused)
+	for range 100 {
+		if _, err := s.Get(t.Context(), session.ID{}); err == nil || errors.Is(err, session.ErrNotFound) {
+			t.Fatalf("Get = %v: the user would be taken for signed out", err)
 		}
-		if n := backend.asked.Load(); n != 5 || outcomes["failed"] != 5 || outcomes["refused"] != 95 {
-			t.Errorf("asked %d times: %v", n, outcomes)
-		}
-		backend.down.Store(nil)
-		time.Sleep(1500 * time.Millisecond) // of the bubble's clock
-		for range 10 {
-			if _, err := s.Get(t.Context(), session.ID{}); !errors.Is(err, session.ErrNotFound) {
-				t.Errorf("after the pause: %v", err)
-			}
-		}
-	})
+	}
+	if n := backend.asked.Load(); n != 10 || outcomes["failed"] != 10 || outcomes["refused"] != 90 {
+		t.Errorf("asked %d times: %v", n, outcomes)
+	}
 }
 
 // Whoever asks whether the server is ready is told no for as long as calls would
@@ -117,7 +154,8 @@ func TestItIsReadyWhenCallsPass(t *testing.T) {
 			t.Error("pings that failed have calls refused")
 		}
 		backend.down.Store(&refused)
-		for range 5 {
+		time.Sleep(1500 * time.Millisecond) // of the bubble's clock
+		for range 10 {
 			passes()
 		}
 		backend.down.Store(nil)
@@ -133,23 +171,6 @@ func TestItIsReadyWhenCallsPass(t *testing.T) {
 			t.Error("it was ready, and one failure had calls refused")
 		}
 	})
-}
-
-// Calls whose callers leave while a store hangs must not hide that it does.
-func TestACallerWhoLeavesSaysNothingOfTheStore(t *testing.T) {
-	refused, gone := errors.New("connection refused"), error(context.Canceled)
-	backend := &fragile{Store: kept(t, nil)}
-	s := behind(t, backend, breaker.Config{})
-	for range 5 {
-		for _, err := range []*error{&refused, &gone} {
-			backend.down.Store(err)
-			_, _ = s.Get(t.Context(), session.ID{})
-		}
-	}
-	asked := backend.asked.Load()
-	if _, err := s.Get(t.Context(), session.ID{}); err == nil || backend.asked.Load() != asked {
-		t.Errorf("after five failures, with others who left between them, the store is asked again: %v", err)
-	}
 }
 
 func TestAnswersAreNoFailures(t *testing.T) {

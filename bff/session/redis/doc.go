@@ -23,5 +23,7 @@
 // persistence must not restart before its failover: it comes back empty, and
 // empties its replicas. maxmemory-policy must be noeviction: eviction ends
 // sessions and may drop an index. Watch hears nothing from a new primary, a few
-// seconds, until the client has found it.
+// seconds, until the client has found it. While a shard of a Cluster fails over
+// the others go on with cluster-require-full-coverage no; else none does, for a
+// second.
 package redis
