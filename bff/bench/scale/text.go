@@ -133,7 +133,7 @@ func (r *report) simulated(line liner, table tabler) {
 		}
 	}
 	if r.Lab != nil {
-		line("\nThe lab saw %s answered 503 while it failed over, with three shards and %s calls a second for each instance; simulated, it is %s.",
+		line("\nThe lab saw %s answered 503 while it failed over, with three shards, all required, and %s calls a second for each instance; simulated, it is %s. The lab's users call again when they were answered, and a call to the shard that is gone takes longer: it sees fewer of those.",
 			percent(r.Lab.Saw), record.Count(r.Lab.Supposed.Rate), percent(r.Lab.Supposed.Share))
 	}
 }
