@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 var (
 	errClosed = errors.New("the store is closed")
 	errNotRun = errors.New("not ready: the embedded server does not run")
+	errLost   = errors.New("not ready: the bucket was lost as soon as it was found")
 )
 
 // link holds the connection and the bucket, and opens what is missing when it
@@ -64,8 +66,8 @@ func (l *link) get(ctx context.Context) (*bucket, error) {
 	switch {
 	case l.closed:
 		return nil, errClosed
-	case l.bucket == nil:
-		return nil, l.err
+	case l.bucket == nil: // without err, another caller has made it forgotten meanwhile
+		return nil, cmp.Or(l.err, errLost)
 	}
 	return l.bucket, nil
 }
