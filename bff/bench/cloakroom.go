@@ -19,6 +19,7 @@ import (
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/memory"
 	"cloakroom/bff/session/sealed"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/shared"
 )
 
@@ -201,7 +202,7 @@ func (w *world) sealed(name string, key ringKey, access string, n int) ([]*call,
 var lifetimes = session.Lifetimes{Idle: 30 * time.Minute, Absolute: 12 * time.Hour}
 
 // someone is a session as a sign-in leaves it, with tokens of the usual size; it is
-// as large as those of bench-stores (storetest.Crowd), 4.0 KB sealed.
+// as large as those of bench-stores (storetest.Crowd).
 func (w *world) someone(i int, access string) session.Session {
 	return someone(w.issuer, i, access)
 }
@@ -213,7 +214,7 @@ func someone(issuer string, i int, access string) session.Session {
 		Claims:   fmt.Appendf(nil, `[{"type":"sub","value":"user-%08d"},{"type":"name","value":"User %d"},{"type":"email","value":"user%d@example.com"}]`, i, i, i),
 		AuthTime: now, Device: session.Device{UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", Address: "192.0.2.0/24"},
 		Tokens: session.Tokens{
-			Access: secret.New(access), Refresh: secret.New(noise(70)), ID: secret.New(noise(tokensSize - 70 - len(access))),
+			Access: secret.New(access), Refresh: secret.New(noise(70)), ID: storetest.JWT(tokensSize - 70 - len(access)),
 			AccessExpires: now.Add(tokenLife), Scopes: []string{"openid", "profile", "email", "offline_access"},
 		},
 	}

@@ -10,14 +10,18 @@ import (
 // same deployment: as it is if the store has none under its ticket, an older state
 // of it, or one that no key opens any more. ErrNotFound when its time is over.
 //
-// What the slices of s hold is not to be altered any more.
-func (m *Manager) Adopt(ctx context.Context, t Ticket, s Session) error {
-	s.Lease = Lease{}
+// encoded is what s was decoded from, if it was. What it and the slices of s hold
+// is not to be altered any more.
+func (m *Manager) Adopt(ctx context.Context, t Ticket, s Session, encoded []byte) error {
+	if s.Lease != (Lease{}) || encoded == nil {
+		s.Lease = Lease{}
+		encoded = s.encode()
+	}
 	if !m.now().Before(m.lives.Expires(&s)) {
 		return fmt.Errorf("session: adopt: expired: %w", ErrNotFound)
 	}
 	ring := m.ring.keys.Load()
-	r, err := m.record(t, &s, 0)
+	r, err := m.sealed(t, &s, encoded, 0)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 // A session is encoded in the wire format of Protocol Buffers: numbered
 // fields, so that a newer version may add some and an older one passes over
 // them during a rolling deploy. Numbers are never reused. Times are Unix
-// milliseconds; 0 is the zero time.
+// milliseconds; 0 is the zero time. What is long is shortened.
 const (
 	fieldIssuer protowire.Number = iota + 1
 	fieldSubject
@@ -59,13 +59,13 @@ func Decode(b []byte) (Session, error) { return decode(b) }
 
 func (s *Session) encode() []byte {
 	b := make([]byte, 0, s.room())
-	b = appendText(b, fieldIssuer, s.Issuer)
+	b = appendShort(b, fieldIssuer, s.Issuer, appendWords)
 	b = appendText(b, fieldSubject, s.Subject)
 	b = appendText(b, fieldSID, s.SID)
-	b = appendText(b, fieldClaims, string(s.Claims))
-	b = appendText(b, fieldAccess, s.Tokens.Access.Reveal())
-	b = appendText(b, fieldRefresh, s.Tokens.Refresh.Reveal())
-	b = appendText(b, fieldID, s.Tokens.ID.Reveal())
+	b = appendShort(b, fieldClaims, string(s.Claims), appendWords)
+	b = appendShort(b, fieldAccess, s.Tokens.Access.Reveal(), appendToken)
+	b = appendShort(b, fieldRefresh, s.Tokens.Refresh.Reveal(), appendToken)
+	b = appendShort(b, fieldID, s.Tokens.ID.Reveal(), appendToken)
 	for _, scope := range s.Tokens.Scopes {
 		b = appendText(b, fieldScope, scope)
 	}
@@ -76,7 +76,7 @@ func (s *Session) encode() []byte {
 	b = appendNumber(b, fieldRefreshes, uint64(s.Refreshes))
 	b = appendTime(b, fieldAuthTime, s.AuthTime)
 	b = appendText(b, fieldACR, s.ACR)
-	b = appendText(b, fieldUserAgent, s.Device.UserAgent)
+	b = appendShort(b, fieldUserAgent, s.Device.UserAgent, appendWords)
 	b = appendText(b, fieldAddress, s.Device.Address)
 	b = appendTime(b, fieldRefreshExpires, s.Tokens.RefreshExpires)
 	b = appendText(b, fieldKey, s.Tokens.Key.Reveal())
@@ -104,7 +104,7 @@ func (g *Grant) encode() []byte {
 	for _, scope := range g.Scopes {
 		b = appendText(b, grantScope, scope)
 	}
-	b = appendText(b, grantAccess, g.Access.Reveal())
+	b = appendShort(b, grantAccess, g.Access.Reveal(), appendToken)
 	b = appendTime(b, grantExpires, g.Expires)
 	return appendTime(b, grantSince, g.Since)
 }
@@ -159,27 +159,29 @@ func eachField(b []byte, whole string, into fields) error {
 }
 
 func (s *Session) setText(number protowire.Number, text string) error {
+	var err error
 	switch number {
 	case fieldIssuer:
-		s.Issuer = text
+		s.Issuer, err = unpack(text)
 	case fieldSubject:
 		s.Subject = text
 	case fieldSID:
 		s.SID = text
 	case fieldClaims:
+		text, err = unpack(text)
 		s.Claims = []byte(text)
 	case fieldAccess:
-		s.Tokens.Access = secret.New(text)
+		s.Tokens.Access, err = unpackSecret(text)
 	case fieldRefresh:
-		s.Tokens.Refresh = secret.New(text)
+		s.Tokens.Refresh, err = unpackSecret(text)
 	case fieldID:
-		s.Tokens.ID = secret.New(text)
+		s.Tokens.ID, err = unpackSecret(text)
 	case fieldScope:
 		s.Tokens.Scopes = append(s.Tokens.Scopes, text)
 	case fieldACR:
 		s.ACR = text
 	case fieldUserAgent:
-		s.Device.UserAgent = text
+		s.Device.UserAgent, err = unpack(text)
 	case fieldAddress:
 		s.Device.Address = text
 	case fieldKey:
@@ -188,24 +190,27 @@ func (s *Session) setText(number protowire.Number, text string) error {
 		s.Lease.Holder = text
 	case fieldGrant:
 		var g Grant
-		if err := eachField([]byte(text), text, &g); err != nil {
-			return err
-		}
+		err = eachField([]byte(text), text, &g)
 		s.Grants = append(s.Grants, g)
 	}
-	return nil
+	return err
 }
 
-func (g *Grant) setText(number protowire.Number, text string) error {
+func unpackSecret(short string) (secret.String, error) {
+	text, err := unpack(short)
+	return secret.New(text), err
+}
+
+func (g *Grant) setText(number protowire.Number, text string) (err error) {
 	switch number {
 	case grantResource:
 		g.Resource = text
 	case grantScope:
 		g.Scopes = append(g.Scopes, text)
 	case grantAccess:
-		g.Access = secret.New(text)
+		g.Access, err = unpackSecret(text)
 	}
-	return nil
+	return err
 }
 
 func (g *Grant) setNumber(number protowire.Number, value uint64) {
@@ -247,6 +252,14 @@ func appendText(b []byte, number protowire.Number, text string) []byte {
 		return b
 	}
 	return protowire.AppendString(protowire.AppendTag(b, number, protowire.BytesType), text)
+}
+
+// appendShort appends a text as short as it can be.
+func appendShort(b []byte, number protowire.Number, text string, short func([]byte, string) []byte) []byte {
+	if text == "" {
+		return b
+	}
+	return protowire.AppendBytes(protowire.AppendTag(b, number, protowire.BytesType), short(make([]byte, 0, len(text)+1), text))
 }
 
 func appendNumber(b []byte, number protowire.Number, value uint64) []byte {

@@ -273,7 +273,11 @@ func (m *Manager) alive(s *Session) error {
 }
 
 func (m *Manager) record(t Ticket, s *Session, version Version) (Record, error) {
-	data, err := m.ring.seal(t, s.label(), s.encode())
+	return m.sealed(t, s, s.encode(), version)
+}
+
+func (m *Manager) sealed(t Ticket, s *Session, encoded []byte, version Version) (Record, error) {
+	data, err := m.ring.seal(t, s.label(), encoded)
 	if err != nil {
 		return Record{}, err
 	}

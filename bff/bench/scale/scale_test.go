@@ -218,7 +218,7 @@ func TestInputsAreReadWhereTheyWereLeft(t *testing.T) {
 	}
 	for id, least := range map[string]float64{
 		"store/redis Get": 1, "store/redis Get server": 1, "store/redis bytes": 3500, "store/postgres Update server": 10, "store/nats-cluster Get": 10,
-		"topology/redis-n-round-robin round trips": .9, awayID: .5, "record bytes": 3500, "sealed cookie bytes": 4500, "ticket cookie bytes": 50,
+		"topology/redis-n-round-robin round trips": .9, awayID: .5, "record bytes": 2300, "sealed cookie bytes": 3000, "ticket cookie bytes": 50,
 	} {
 		if got := in.get(id); !(got >= least && got < 1e5) {
 			t.Errorf("%s is %v", id, got)

@@ -1,6 +1,8 @@
 package sealed
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -92,20 +94,22 @@ func (s secureCookies) open(text string) ([]byte, error) {
 	return plain, nil
 }
 
-// symmetric is a key that both makes and opens, found by the ring key's ID.
-type symmetric[T any] struct {
-	make T // with the first key
-	keys map[string][]byte
-}
-
 // signer is a compact JWS with HS256 (RFC 7515, RFC 7518 §3.2).
 type signer struct {
-	keys *session.Prepared[symmetric[jose.Signer]]
+	keys *session.Prepared[signature]
+}
+
+type signature struct {
+	make  jose.Signer       // with the first key
+	opens map[string][]byte // by the ring key's ID
 }
 
 func newSigner(ring *session.KeyRing) signer {
-	return signer{session.Prepare(ring, purpose+string(JWS), sha256.Size, func(keys []session.DerivedKey) (made symmetric[jose.Signer], err error) {
-		made.keys = byID(keys)
+	return signer{session.Prepare(ring, purpose+string(JWS), sha256.Size, func(keys []session.DerivedKey) (made signature, err error) {
+		made.opens = map[string][]byte{}
+		for _, key := range keys {
+			made.opens[strings.Clone(key.ID)] = key.Secret
+		}
 		made.make, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: keys[0].Secret},
 			(&jose.SignerOptions{}).WithType(typeSession).WithHeader("kid", keys[0].ID))
 		return made, err
@@ -145,7 +149,7 @@ func (s signer) open(text string) ([]byte, error) {
 	if header.ExtraHeaders[jose.HeaderType] != typeSession {
 		return nil, session.ErrNotFound
 	}
-	key, ok := keys.keys[header.KeyID]
+	key, ok := keys.opens[header.KeyID]
 	if !ok {
 		return nil, session.ErrNotFound
 	}
@@ -157,18 +161,44 @@ func (s signer) open(text string) ([]byte, error) {
 }
 
 // encrypter is a compact JWE with a shared key (RFC 7516, RFC 7518 §4.5, §5.3).
+// It is opened without a parser: the header is one of those that sealing writes,
+// byte for byte, or it is none of ours.
 type encrypter struct {
-	content string // what is inside
-	keys    *session.Prepared[symmetric[jose.Encrypter]]
+	keys *session.Prepared[encryption]
+}
+
+type encryption struct {
+	make  jose.Encrypter         // with the first key
+	opens map[string]cipher.AEAD // by the header, as it is written
 }
 
 func newEncrypter(ring *session.KeyRing, content string) encrypter {
-	return encrypter{content, session.Prepare(ring, purpose+string(JWE)+" "+content, 32, func(keys []session.DerivedKey) (made symmetric[jose.Encrypter], err error) {
-		made.keys = byID(keys)
-		made.make, err = jose.NewEncrypter(jose.A256GCM, jose.Recipient{
-			Algorithm: jose.DIRECT, Key: jose.JSONWebKey{Key: keys[0].Secret, KeyID: keys[0].ID},
-		}, (&jose.EncrypterOptions{}).WithContentType(jose.ContentType(content)))
-		return made, err
+	return encrypter{session.Prepare(ring, purpose+string(JWE)+" "+content, 32, func(keys []session.DerivedKey) (encryption, error) {
+		made := encryption{opens: map[string]cipher.AEAD{}}
+		for i, key := range keys {
+			seals, err := jose.NewEncrypter(jose.A256GCM, jose.Recipient{
+				Algorithm: jose.DIRECT, Key: jose.JSONWebKey{Key: key.Secret, KeyID: key.ID},
+			}, (&jose.EncrypterOptions{}).WithContentType(jose.ContentType(content)))
+			if err != nil {
+				return made, err
+			}
+			if i == 0 {
+				made.make = seals
+			}
+			sample, err := sealJWE(seals, nil)
+			if err != nil {
+				return made, err
+			}
+			header, _, _ := strings.Cut(sample, ".")
+			block, err := aes.NewCipher(key.Secret)
+			if err != nil {
+				return made, err
+			}
+			if made.opens[header], err = cipher.NewGCM(block); err != nil {
+				return made, err
+			}
+		}
+		return made, nil
 	})}
 }
 
@@ -177,7 +207,11 @@ func (e encrypter) seal(plain []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	made, err := keys.make.Encrypt(plain)
+	return sealJWE(keys.make, plain)
+}
+
+func sealJWE(with jose.Encrypter, plain []byte) (string, error) {
+	made, err := with.Encrypt(plain)
 	if err != nil {
 		return "", fmt.Errorf("sealed: encrypt: %w", err)
 	}
@@ -189,21 +223,26 @@ func (e encrypter) open(text string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !canonical(strictRaw, text) {
+	// header, no encrypted key, nonce, ciphertext, tag
+	header, rest, direct := strings.Cut(text, "..")
+	aead, ok := keys.opens[header]
+	parts := strings.Split(rest, ".")
+	if !direct || !ok || len(parts) != 3 || strings.ContainsAny(rest, "\r\n") {
 		return nil, session.ErrNotFound
 	}
-	parsed, err := jose.ParseEncryptedCompact(text, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{jose.A256GCM})
+	nonce, err := strictRaw.DecodeString(parts[0])
+	if err != nil || len(nonce) != aead.NonceSize() {
+		return nil, session.ErrNotFound
+	}
+	tag, err := strictRaw.DecodeString(parts[2])
+	if err != nil || len(tag) != aead.Overhead() {
+		return nil, session.ErrNotFound
+	}
+	sealed, err := strictRaw.AppendDecode(make([]byte, 0, len(rest)), []byte(parts[1]))
 	if err != nil {
 		return nil, session.ErrNotFound
 	}
-	if parsed.Header.ExtraHeaders[jose.HeaderContentType] != e.content {
-		return nil, session.ErrNotFound
-	}
-	key, ok := keys.keys[parsed.Header.KeyID]
-	if !ok {
-		return nil, session.ErrNotFound
-	}
-	plain, err := parsed.Decrypt(key)
+	plain, err := aead.Open(sealed[:0], nonce, append(sealed, tag...), []byte(header))
 	if err != nil {
 		return nil, session.ErrNotFound
 	}
@@ -257,11 +296,3 @@ var (
 	strictPadded = base64.URLEncoding.Strict()
 	strictRaw    = base64.RawURLEncoding.Strict()
 )
-
-func byID(keys []session.DerivedKey) map[string][]byte {
-	made := map[string][]byte{}
-	for _, key := range keys {
-		made[strings.Clone(key.ID)] = key.Secret
-	}
-	return made
-}

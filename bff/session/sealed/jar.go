@@ -87,17 +87,17 @@ func (j *Jar) look(r *http.Request) (session.Ticket, error) {
 			return known.ticket, err
 		}
 	}
-	ticket, s, err := j.unseal(came.text())
+	found, err := j.unseal(came.text())
 	if err != nil {
 		return session.Ticket{}, err
 	}
-	if err := j.admit(r.Context(), ticket, s); err != nil {
+	if err := j.admit(r.Context(), &found); err != nil {
 		return session.Ticket{}, err
 	}
-	opened := seen{ticket, ticket.ID(), stampOf(&s), turn, j.config.Now()}
+	opened := seen{found.ticket, found.ticket.ID(), stampOf(&found.session), turn, j.config.Now()}
 	j.opened.put(hash, opened)
 	remember(r, opened)
-	return ticket, nil
+	return found.ticket, nil
 }
 
 // holds reports whether the session of what was seen is here, and need not be
@@ -134,32 +134,32 @@ func (j *Jar) recall(r *http.Request) (seen, bool) {
 	return known, ok && known.turn == j.config.Keys.Turn()
 }
 
-func (j *Jar) unseal(text string) (session.Ticket, session.Session, error) {
+func (j *Jar) unseal(text string) (content, error) {
 	plain, err := j.codec.open(text)
 	if err != nil {
-		return session.Ticket{}, session.Session{}, err
+		return content{}, err
 	}
 	return j.form.unmarshal(plain)
 }
 
 // admit makes a copy of a session that was opened, unless it has ended: here,
 // or at the provider.
-func (j *Jar) admit(ctx context.Context, t session.Ticket, s session.Session) error {
-	id := t.ID()
+func (j *Jar) admit(ctx context.Context, found *content) error {
+	s, id := &found.session, found.ticket.ID()
 	facts := [][]string{{factEnded, string(id[:])}, {session.FactEndedSID, s.Issuer, s.SID}}
 	if s.SID == "" {
 		facts = facts[:1]
 	}
 	ended := j.config.Ended.Ask(facts...)
-	if err := j.refuseEnded(ctx, t, ended); err != nil {
+	if err := j.refuseEnded(ctx, found.ticket, ended); err != nil {
 		return err
 	}
-	if err := j.config.Sessions.Adopt(ctx, t, s); err != nil {
+	if err := j.config.Sessions.Adopt(ctx, found.ticket, *s, found.encoded); err != nil {
 		return err
 	}
 	// It may have ended in between: whoever ended it noted so before deleting the
 	// copy, so one of the two sees the other.
-	return j.refuseEnded(ctx, t, ended)
+	return j.refuseEnded(ctx, found.ticket, ended)
 }
 
 func (j *Jar) refuseEnded(ctx context.Context, t session.Ticket, q *session.Question) error {

@@ -11,7 +11,14 @@ import (
 // form is how a session and its ticket become bytes before they are sealed.
 type form interface {
 	marshal(t session.Ticket, s *session.Session) ([]byte, error)
-	unmarshal(b []byte) (session.Ticket, session.Session, error)
+	unmarshal(b []byte) (content, error)
+}
+
+// content is what a browser keeps.
+type content struct {
+	ticket  session.Ticket
+	session session.Session
+	encoded []byte // the session once more, if it came in its own encoding
 }
 
 // formOf gives JSON to the formats that are JWTs (RFC 7519), and the session's
@@ -29,22 +36,24 @@ type binary struct{}
 const ticketLen = 43
 
 func (binary) marshal(t session.Ticket, s *session.Session) ([]byte, error) {
-	return append([]byte(t.Reveal()), s.Encode()...), nil
+	kept := *s
+	kept.Lease = session.Lease{}
+	return append([]byte(t.Reveal()), kept.Encode()...), nil
 }
 
-func (binary) unmarshal(b []byte) (session.Ticket, session.Session, error) {
+func (binary) unmarshal(b []byte) (content, error) {
 	if len(b) < ticketLen {
-		return session.Ticket{}, session.Session{}, session.ErrNotFound
+		return content{}, session.ErrNotFound
 	}
 	t, err := session.ParseTicket(string(b[:ticketLen]))
 	if err != nil {
-		return session.Ticket{}, session.Session{}, session.ErrNotFound
+		return content{}, session.ErrNotFound
 	}
 	s, err := session.Decode(b[ticketLen:])
 	if err != nil {
-		return session.Ticket{}, session.Session{}, session.ErrNotFound
+		return content{}, session.ErrNotFound
 	}
-	return t, s, nil
+	return content{t, s, b[ticketLen:]}, nil
 }
 
 // claims is a session as the claims of a JWT: registered names where there are
@@ -99,14 +108,14 @@ func (claims) marshal(t session.Ticket, s *session.Session) ([]byte, error) {
 	return json.Marshal(c)
 }
 
-func (claims) unmarshal(b []byte) (session.Ticket, session.Session, error) {
+func (claims) unmarshal(b []byte) (content, error) {
 	var c claims
 	if json.Unmarshal(b, &c) != nil {
-		return session.Ticket{}, session.Session{}, session.ErrNotFound
+		return content{}, session.ErrNotFound
 	}
 	t, err := session.ParseTicket(c.Ticket)
 	if err != nil {
-		return session.Ticket{}, session.Session{}, session.ErrNotFound
+		return content{}, session.ErrNotFound
 	}
 	s := session.Session{
 		Issuer: c.Issuer, Subject: c.Subject, SID: c.SID, Claims: c.User, AuthTime: moment(c.AuthTime), ACR: c.ACR,
@@ -124,7 +133,7 @@ func (claims) unmarshal(b []byte) (session.Ticket, session.Session, error) {
 			Resource: g.Resource, Scopes: g.Scopes, Access: secret.New(g.Access), Since: moment(g.Since), Expires: moment(g.Expires),
 		})
 	}
-	return t, s, nil
+	return content{ticket: t, session: s}, nil
 }
 
 func seconds(t time.Time) int64 {

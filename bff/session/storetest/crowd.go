@@ -22,7 +22,7 @@ const (
 	idSize      = 1300
 )
 
-// CrowdTokens is what the tokens of a record measure, in bytes.
+// CrowdTokens is what the tokens of a record measure, in bytes, within a hundredth.
 const CrowdTokens = accessSize + refreshSize + idSize
 
 // crowdLife is how long the records of a Crowd live: longer than any
@@ -56,7 +56,7 @@ func Someone(i int) session.Session {
 		AuthTime: now,
 		Device:   session.Device{UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", Address: "192.0.2.0/24"},
 		Tokens: session.Tokens{
-			Access: opaque(accessSize), Refresh: opaque(refreshSize), ID: opaque(idSize),
+			Access: JWT(accessSize), Refresh: JWT(refreshSize), ID: JWT(idSize),
 			AccessExpires: now.Add(5 * time.Minute), Scopes: []string{"openid", "profile", "email", "offline_access"},
 		},
 	}
@@ -77,12 +77,30 @@ func (c *Crowd) Record() session.Record {
 	return r
 }
 
-// opaque returns a token of size bytes. Like a real one it is base64 of what does
-// not compress.
-func opaque(size int) secret.String {
+// JWT returns a token of about size bytes, at least 750, that looks like a
+// provider's in all but its signature: what its user may do where takes what is
+// left of it, and does not compress.
+func JWT(size int) secret.String {
+	header := fmt.Sprintf(`{"alg":"RS256","typ":"JWT","kid":"%s"}`, noise(43))
+	now := time.Now().Unix()
+	payload := fmt.Appendf(nil, `{"exp":%d,"iat":%d,"jti":"%s","iss":"https://idp.example.com","sub":"%s","azp":"app","resource_access":{"orders":{"roles":["`,
+		now+300, now, noise(32), noise(32))
+	const end = `"]}}}`
+	for left := (size-344)*3/4 - len(header) - len(end); len(payload) < left; {
+		payload = fmt.Appendf(payload, `%s","`, noise(min(16, left-len(payload))))
+	}
+	payload = append(payload, end...)
+	signature := make([]byte, 256)
+	_, _ = rand.Read(signature)
+	encode := base64.RawURLEncoding.EncodeToString
+	return secret.New(encode([]byte(header)) + "." + encode(payload) + "." + encode(signature))
+}
+
+// noise is text that does not compress.
+func noise(size int) string {
 	b := make([]byte, size)
 	_, _ = rand.Read(b)
-	return secret.New(base64.RawURLEncoding.EncodeToString(b)[:size])
+	return base64.RawURLEncoding.EncodeToString(b)[:size]
 }
 
 // shelf keeps what a Manager creates, in order.
