@@ -209,17 +209,6 @@ func (tab *Tab) Count(selector string) int {
 	return n
 }
 
-// Click waits for an element and clicks on it with the mouse.
-func (tab *Tab) Click(selector string) {
-	tab.t.Helper()
-	tab.WaitVisible(selector)
-	ctx, cancel := context.WithTimeout(tab.ctx, Patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
-		tab.t.Fatalf("stage: click on %s: %v%s", selector, err, tab.describe())
-	}
-}
-
 // Type sends text to whatever has the focus, key by key.
 func (tab *Tab) Type(text string) {
 	tab.t.Helper()
@@ -273,12 +262,14 @@ func (tab *Tab) SignIn(user, password, path string) {
 	tab.Booted()
 }
 
-// Authenticate fills in the provider's sign-in form, once it is there.
+// Authenticate fills in the provider's sign-in form, once it is there, and sends
+// it off with both fields as they were filled in.
 func (tab *Tab) Authenticate(user, password string) {
 	tab.t.Helper()
-	tab.WaitVisible("#password")
-	tab.Eval(fmt.Sprintf(`document.querySelector("#username").value = %s, document.querySelector("#password").value = %s, void 0`, quote(user), quote(password)), nil)
-	tab.Click("button[type=submit]")
+	tab.clickOnce("button[type=submit]", fmt.Sprintf(`((fields) => Object.entries(fields).every(([id, text]) => {
+		const field = document.getElementById(id);
+		return field && (field.value === text || (field.value = text, false));
+	}))({username: %s, password: %s})`, quote(user), quote(password)))
 }
 
 // Agree gives the provider consent if it asks, and waits for the way back to end.
