@@ -7,6 +7,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// loaded is a condition: the page has come, and its program, if it has one, runs.
+const loaded = `(document.readyState === "complete" && !document.querySelector("#app-wasm-loader-icon.goapp-spin"))`
+
 // aim is a function of a selector: the point to click at, or why it is not to
 // be clicked at yet. It waits for what a person waits for: the page has come and
 // its program runs, the element is seen, takes a click, stands still from one
@@ -14,7 +17,7 @@ import (
 // what will be elsewhere once the style sheet is there.
 const aim = `(async (selector) => {
   const frame = () => new Promise(requestAnimationFrame);
-  if (document.readyState !== "complete" || document.querySelector("#app-wasm-loader-icon.goapp-spin")) return {Not: "the page has not loaded"};
+  if (!` + loaded + `) return {Not: "the page has not loaded"};
   const e = document.querySelector(selector);
   if (!e) return {Not: "it is not there"};
   if (!e.checkVisibility({visibilityProperty: true}) || !e.getClientRects().length) return {Not: "it is not seen"};
@@ -34,11 +37,41 @@ const aim = `(async (selector) => {
 // being replaced is looked at again.
 func (tab *Tab) Click(selector string) {
 	tab.t.Helper()
-	tab.clickOnce(selector, "true")
+	tab.clickWhen(selector, "true")
 }
 
-// clickOnce is Click as soon as a condition holds, too, on the same page.
-func (tab *Tab) clickOnce(selector, condition string) {
+// Follow clicks on what leads to another page, and waits until that has come.
+// Until then whoever looks, looks at the page that is left.
+func (tab *Tab) Follow(selector string) {
+	tab.t.Helper()
+	tab.Leave(func() { tab.Click(selector) })
+}
+
+// Leave does what leads to another page, and waits until that has come.
+func (tab *Tab) Leave(do func()) {
+	tab.t.Helper()
+	var left string
+	tab.Eval(`String(performance.timeOrigin)`, &left) // of the document: the next has its own
+	do()
+	tab.Wait(fmt.Sprintf(`performance.timeOrigin !== %s`, left))
+}
+
+// Loaded waits until the page has come and is drawn, and its program runs.
+func (tab *Tab) Loaded() {
+	tab.t.Helper()
+	var is bool
+	if !until(tab.ctx, Patience, func() bool {
+		return tab.TryEval(`(async () => {
+			for (let frames = 0; frames < 2; frames++) await new Promise(requestAnimationFrame);
+			return `+loaded+`;
+		})()`, &is) == nil && is
+	}) {
+		tab.t.Fatalf("stage: gave up waiting for the page to load after %v%s", Patience, tab.describe())
+	}
+}
+
+// clickWhen is Click as soon as a condition holds, too, on the same page.
+func (tab *Tab) clickWhen(selector, condition string) {
 	tab.t.Helper()
 	var at struct {
 		X, Y float64

@@ -31,6 +31,10 @@ func serve(t *testing.T, page string) (origin string) {
 		case <-r.Context().Done():
 		}
 	})
+	mux.HandleFunc("/late", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, `<!doctype html><title>late</title><link rel="icon" href="data:,">`)
+	})
 	mux.HandleFunc("/never", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -74,5 +78,16 @@ func TestAClickWaits(t *testing.T) {
 				t.Errorf("the button was %s", title)
 			}
 		})
+	}
+}
+
+// A condition that holds on the page that is left says nothing of the next.
+func TestFollowWaitsForTheNextPage(t *testing.T) {
+	origin := serve(t, `<button id="b" onclick="setTimeout(() => location = '/late', 700)">Go</button>`)
+	tab := (&stage.Stage{Origin: origin}).Browser(t).NewTab(t)
+	tab.Go("/")
+	tab.Follow("#b")
+	if title := tab.Text("title"); title != "late" {
+		t.Errorf("the page is %s", title)
 	}
 }
