@@ -103,6 +103,8 @@ func noFaults(t *testing.T, tab *stage.Tab, page string) {
 	for _, width := range []int{360, 1280} {
 		for _, dark := range []bool{false, true} {
 			tab.Look(width, 800, dark)
+			tab.Wait(fmt.Sprintf(`matchMedia("(width: %dpx)").matches && matchMedia("(prefers-color-scheme: dark)").matches === %v`, width, dark))
+			tab.Loaded()
 			var list []string
 			tab.Eval(faults, &list)
 			for _, fault := range list {

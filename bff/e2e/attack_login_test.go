@@ -69,7 +69,7 @@ func TestAnotherPageStartsNoSignIn(t *testing.T) {
 		before := a.affairs(t)
 		a.onTab(t, func() {
 			a.sent(a.evil, a.Origin+shared.PathLogin)
-			a.tab.Click(`main a[href="/bff/login"]`)
+			a.tab.Follow(`main a[href="/bff/login"]`)
 			a.tab.WaitAt("/")
 			a.tab.Booted()
 		})

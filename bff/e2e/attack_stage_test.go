@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -374,19 +375,29 @@ func (a *arena) framed(t *testing.T) []string {
 			walk(child)
 		}
 	}
-	walk(stage.Do(a.tab, page.GetFrameTree, cdp.Empty{}).FrameTree)
-	for _, info := range stage.Do(a.tab, target.GetTargets, target.GetTargetsParams{}).TargetInfos {
-		if info.Type == "iframe" && strings.HasPrefix(info.URL, a.Origin) && !a.isErrorPage(t, info.TargetID) {
-			shown = append(shown, info.URL)
+	stage.Until(t, stage.Patience, "every frame to show something", func() bool {
+		shown = nil
+		walk(stage.Do(a.tab, page.GetFrameTree, cdp.Empty{}).FrameTree)
+		for _, info := range stage.Do(a.tab, target.GetTargets, target.GetTargetsParams{}).TargetInfos {
+			if info.Type != "iframe" || !strings.HasPrefix(info.URL, a.Origin) {
+				continue
+			}
+			href, err := a.addressOf(info.TargetID)
+			if err != nil || href == "about:blank" {
+				return false
+			}
+			if !strings.HasPrefix(href, "chrome-error:") {
+				shown = append(shown, info.URL)
+			}
 		}
-	}
+		return true
+	})
 	return shown
 }
 
-// isErrorPage reports whether a frame shows the browser's own page instead of
-// what it was sent to: a target's address is the latter in both cases.
-func (a *arena) isErrorPage(t *testing.T, id target.ID) bool {
-	t.Helper()
+// addressOf is what a frame shows: the browser's own page, it may be, instead of
+// what it was sent to, which is a target's address in both cases.
+func (a *arena) addressOf(id target.ID) (href string, err error) {
 	ctx, leave := chromedp.NewContext(a.tab.Context(), chromedp.WithTargetID(id), chromedp.WithDetachOnCancel())
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, stage.Patience)
@@ -394,9 +405,10 @@ func (a *arena) isErrorPage(t *testing.T, id target.ID) bool {
 	yes := true
 	got, err := chromedp.Call(ctx, runtime.Evaluate, runtime.EvaluateParams{Expression: "location.href", ReturnByValue: &yes})
 	if err != nil {
-		t.Fatalf("look into a frame: %v", err)
+		return "", err
 	}
-	return strings.HasPrefix(string(got.Result.Value), `"chrome-error:`)
+	err = json.Unmarshal(got.Result.Value, &href)
+	return href, err
 }
 
 // onTab runs do with a new tab as the attacker's, and closes it and whatever it
@@ -423,8 +435,11 @@ func (a *arena) closeOthers(t *testing.T, keep *stage.Tab) {
 			continue
 		}
 		browser := chromedp.FromContext(ctx).Browser
-		if _, err := cdp.Call(ctx, browser, target.CloseTarget, target.CloseTargetParams{TargetID: info.TargetID}); err != nil {
-			t.Errorf("close %s: %v", info.URL, err)
-		}
+		_, _ = cdp.Call(ctx, browser, target.CloseTarget, target.CloseTargetParams{TargetID: info.TargetID}) // it may close by itself
 	}
+	stage.Until(t, stage.Patience, "the other tabs to close", func() bool {
+		return !slices.ContainsFunc(stage.Do(keep, target.GetTargets, target.GetTargetsParams{}).TargetInfos, func(info *target.Info) bool {
+			return info.Type == "page" && info.TargetID != here
+		})
+	})
 }

@@ -42,6 +42,9 @@ func TestThePagesBootWithoutAComplaint(t *testing.T) {
 		t.Errorf("complaints: %v", complaints)
 	}
 	for _, e := range b.Sent("/") {
+		if e.Status == 0 { // a page was left before it was answered
+			continue
+		}
 		header := e.Header.Get("Content-Security-Policy")
 		if strings.HasPrefix(e.Header.Get("Content-Type"), "text/html") && e.Status == http.StatusOK {
 			for _, part := range policy {
@@ -131,15 +134,15 @@ func TestTheProgramIsSentOnce(t *testing.T) {
 	if again := program(); len(again) != 1 {
 		t.Errorf("four loads of pages asked for the program %d times", len(again))
 	}
-	cached := 0
-	for _, load := range b.Loads() {
-		if strings.HasSuffix(load.URL, "/app.wasm") && load.Cached && load.MIME == "application/wasm" {
-			cached++
+	stage.Until(t, stage.Patience, "three programs from the cache", func() bool {
+		cached := 0
+		for _, load := range b.Loads() {
+			if strings.HasSuffix(load.URL, "/app.wasm") && load.Cached && load.MIME == "application/wasm" {
+				cached++
+			}
 		}
-	}
-	if cached != 3 {
-		t.Errorf("the program came from the cache %d times, want 3", cached)
-	}
+		return cached == 3
+	})
 	for _, e := range b.Sent("/") {
 		if strings.Contains(e.URL, "/web/") && e.RequestHeader.Get("Cookie") != "" {
 			t.Errorf("%s was asked for with a cookie", e.URL)

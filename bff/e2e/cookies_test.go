@@ -44,7 +44,7 @@ func TestTheSessionCookieAsTheBrowserKeepsIt(t *testing.T) {
 			}
 		}
 
-		tab.Click(logoutLink)
+		tab.Follow(logoutLink)
 		tab.WaitVisible(signInLink)
 		if left := ours(tab); len(left) != 0 {
 			t.Errorf("after signing out the browser keeps %+v", left)
@@ -113,7 +113,7 @@ func TestLoginTransactionsLeaveNoCookies(t *testing.T) {
 	tab.Agree("/")
 	tab.Booted()
 	tab.Go("/session")
-	tab.Click(logoutLink)
+	tab.Follow(logoutLink)
 	tab.WaitVisible(signInLink)
 	if left := ours(tab); len(left) != 0 {
 		t.Errorf("after signing out the browser keeps %+v", left)

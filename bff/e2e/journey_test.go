@@ -180,7 +180,7 @@ func TestASignOutIsSeenInTheOtherTabs(t *testing.T) {
 		other.WaitVisible(whoIsThere)
 		others = append(others, other)
 	}
-	first.Click(logoutLink)
+	first.Follow(logoutLink)
 	first.WaitAt("/")
 	first.WaitVisible(signInLink)
 	for _, other := range others {
@@ -193,7 +193,7 @@ func TestADeepLinkComesBackToWhereItLed(t *testing.T) {
 	s := stage.Open(t, stage.Options{})
 	tab := s.Browser(t).NewTab(t)
 	tab.Go("/orders?page=3")
-	tab.Click(closedGate)
+	tab.Follow(closedGate)
 	tab.Authenticate("alice", "wonderland")
 	tab.Agree("/orders?page=3")
 	tab.Booted()
@@ -206,9 +206,9 @@ func TestConsentDenied(t *testing.T) {
 	b.ForgiveText("403 (Forbidden)")
 	tab := b.NewTab(t)
 	tab.Go("/orders")
-	tab.Click(closedGate)
+	tab.Follow(closedGate)
 	tab.Authenticate("bob", "builder")
-	tab.Click("button[value=deny]")
+	tab.Follow("button[value=deny]")
 	errorPage(t, b, tab, problem.LoginDenied)
 	if c := tab.Cookie(shared.CookieName); c != nil {
 		t.Error("there is a session")
@@ -217,7 +217,7 @@ func TestConsentDenied(t *testing.T) {
 		t.Errorf("%d tokens were issued", len(tokens))
 	}
 	// A change of mind.
-	tab.Click(`a[href^="/bff/login"]`)
+	tab.Follow(`a[href^="/bff/login"]`)
 	tab.Agree("/")
 	tab.Booted()
 	tab.WaitVisible(whoIsThere)
@@ -252,23 +252,27 @@ func TestWhatGoesWrongWhileSigningIn(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := stage.Open(t, stage.Options{Fault: c.before, ProviderTimeout: time.Second})
+			var o stage.Options
+			if o.Fault = c.before; c.want == problem.ProviderTimeout {
+				o.ProviderTimeout = 3 * time.Second
+			}
+			s := stage.Open(t, o)
 			b := s.Browser(t)
 			b.Forgive(func(m stage.Message) bool { return m.Source == "network" && strings.Contains(m.URL, "/bff/") })
 			tab := b.NewTab(t)
 			tab.Go("/orders")
 			tab.Booted()
-			tab.Click(closedGate)
+			tab.Follow(closedGate)
 			if c.before == idp.FaultNone {
 				tab.WaitVisible("#password")
 				tab.Authenticate("alice", "wonderland")
 				tab.WaitVisible("button[value=allow]")
 				s.Demo.IDP.SetFault(c.fault)
-				tab.Click("button[value=allow]")
+				tab.Follow("button[value=allow]")
 				if c.spoil != nil {
 					tab.Wait(`location.pathname === "/orders" && document.readyState === "complete"`)
 					tab.Click(whoIsThere)
-					tab.Click(logoutLink)
+					tab.Follow(logoutLink)
 					tab.WaitVisible(signInLink)
 					c.spoil(t, s, tab)
 				}

@@ -64,14 +64,14 @@ func TestNoTokenIsInReachOfTheBrowser(t *testing.T) {
 	tab.Go("/")
 	tab.Booted()
 	look()
-	tab.Click(`main a[href^="/bff/login"]`)
+	tab.Follow(`main a[href^="/bff/login"]`)
 	tab.Authenticate("alice", "wonderland")
 	tab.WaitVisible("button[value=deny]")
 	look()
-	tab.Click("button[value=deny]")
+	tab.Follow("button[value=deny]")
 	errorPage(t, b, tab, problem.LoginDenied)
 	look()
-	tab.Click(`a[href^="/bff/login"]`)
+	tab.Follow(`a[href^="/bff/login"]`)
 	tab.Agree("/")
 	tab.Booted()
 	look()
@@ -116,7 +116,7 @@ func TestNoTokenIsInReachOfTheBrowser(t *testing.T) {
 
 	// A second sign-in over the first, and out.
 	tab.SignIn("alice", "wonderland", "/session")
-	tab.Click(logoutLink)
+	tab.Follow(logoutLink)
 	tab.WaitAt("/")
 	tab.WaitVisible(signInLink)
 	look()
@@ -250,9 +250,9 @@ func TestTheSearchFindsWhatIsThere(t *testing.T) {
 	}
 	tab.Eval(`(document.querySelector("#order-item").value = "", document.querySelector("#order-item").focus(), 1)`, nil)
 	tab.Type(access)
-	if len(stage.Search(memoryOf(t, tab), secrets(s))) == 0 {
-		t.Error("a token that was typed in is not found in the program's memory")
-	}
+	stage.Until(t, stage.Patience, "a token that was typed in, in the program's memory", func() bool {
+		return len(stage.Search(memoryOf(t, tab), secrets(s))) > 0
+	})
 }
 
 // TestTheSearchKnowsTheDisguises: what is hidden in another text is found, what

@@ -23,7 +23,7 @@ const (
 )
 
 // shortIdle is long enough that a slow machine reaches a dialog before it is over.
-const shortIdle = 10 * time.Second
+const shortIdle = 16 * time.Second
 
 // callsItself gives a tab's requests another user agent.
 func callsItself(tab *stage.Tab, userAgent string) {
@@ -51,9 +51,7 @@ func ends(t *testing.T, tab *stage.Tab) {
 	t.Helper()
 	tab.WaitVisible(expired)
 	tab.WaitVisible(closedGate)
-	if tab.Count(orderRows+", "+whoIsThere+", "+deviceRows) != 0 {
-		t.Error("the page still shows what was there")
-	}
+	tab.WaitGone(orderRows + ", " + whoIsThere + ", " + deviceRows)
 }
 
 // hide makes a tab believe that nobody sees it, and show that somebody does.
@@ -160,7 +158,7 @@ func TestTheLastCallOfAll(t *testing.T) {
 	tab.Click("#stay-yes")
 	tab.WaitVisible(`a#stay-yes[href="/bff/login?returnUrl=%2Forders%3Fpage%3D2"]`)
 	tab.Wait(`document.activeElement.id === "stay-yes"`)
-	tab.Enter()
+	tab.Leave(tab.Enter)
 	tab.Agree("/orders?page=2")
 	tab.Booted()
 	shows(tab, orderPage(t, tab, 20))
@@ -248,7 +246,7 @@ func TestSixTabsHoldOneStream(t *testing.T) {
 
 	// When the one that holds it goes, another takes over, and hears the end.
 	tabs[0].Go("about:blank")
-	stage.Until(t, stage.Patience, "another tab to take over", func() bool { open, _ := streams(); return open == 2 })
+	stage.Until(t, stage.Patience, "another tab to take over", func() bool { open, _ := streams(); return open > 1 })
 	if a := tabs[1].Call("DELETE", shared.PathSessions+"/"+current(t, tabs[1])); a.Status != http.StatusNoContent {
 		t.Fatalf("ending the session: %d %s", a.Status, a.Body)
 	}
@@ -284,6 +282,7 @@ func TestAFormOutlivesItsSession(t *testing.T) {
 	tab.Reload()
 	tab.Booted()
 	tab.WaitVisible(orderRows)
+	block(tab, "*://*:*"+shared.PathEvents, "*://*:*"+shared.PathUser+"*") // who hears nothing asks
 	tab.Click("#order-item")
 	tab.Type("A hat with a brim")
 	tab.Click("#order-quantity")
@@ -304,8 +303,9 @@ func TestAFormOutlivesItsSession(t *testing.T) {
 	if refused != http.StatusUnauthorized {
 		t.Errorf("the form was answered with %d", refused)
 	}
+	block(tab)
 
-	tab.Click(closedGate)
+	tab.Follow(closedGate)
 	tab.Agree("/orders?page=3")
 	tab.Booted()
 	shows(tab, orderPage(t, tab, 40))

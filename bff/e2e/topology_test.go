@@ -34,7 +34,7 @@ func play(t *testing.T, s *stage.Stage, tab *stage.Tab, id string) (origin strin
 
 // signInHere takes the page's own way to sign in, and comes back to it.
 func signInHere(tab *stage.Tab, back string) {
-	tab.Click("#play-sign-in")
+	tab.Follow("#play-sign-in")
 	tab.Wait(`document.querySelector("#password") || document.querySelector("button[value=allow]") || location.host.startsWith("topology.")`)
 	if tab.Count("#password") > 0 {
 		tab.Authenticate("alice", "wonderland")
@@ -67,10 +67,10 @@ func callUntil(tab *stage.Tab, condition string) {
 func holder(t *testing.T, tab *stage.Tab) string {
 	t.Helper()
 	var play lab.Play
-	answer := tab.Call("GET", lab.PathPlay+"play?after=0")
-	if err := json.Unmarshal([]byte(answer.Body), &play); err != nil || len(play.You.At) == 0 {
-		t.Fatalf("nobody has the session: %d %s %v", answer.Status, answer.Body, err)
-	}
+	stage.Until(t, stage.Patience, "somebody to have the session", func() bool {
+		answer := tab.Call("GET", lab.PathPlay+"play?after=0")
+		return json.Unmarshal([]byte(answer.Body), &play) == nil && len(play.You.At) > 0
+	})
 	return play.You.At[0]
 }
 
@@ -88,9 +88,7 @@ func TestRoundRobinOverPrivateMemoryLosesTheSession(t *testing.T) {
 	if text := tab.Text("#gone"); !strings.Contains(text, "it is in the memory of instance "+by) {
 		t.Errorf("the session is at %s, and the page says %s", by, text)
 	}
-	if text := tab.Text("#log"); !strings.Contains(text, "has never seen your session") {
-		t.Errorf("the log has nothing of it: %s", text)
-	}
+	tab.Wait(`document.querySelector("#log").textContent.includes("has never seen your session")`)
 	noFaults(t, tab, "the topology, with the session not found")
 	callUntil(tab, `document.querySelector("#called").textContent.includes("was answered")`)
 }
@@ -126,9 +124,7 @@ func TestAStickySessionDiesWithItsInstanceAndThePersonGoesOn(t *testing.T) {
 	if now := holder(t, tab); now == by {
 		t.Errorf("the new session is at %s, which is dead", now)
 	}
-	if now := tab.Count("#log li"); now <= told {
-		t.Errorf("the log has %d entries, and had %d", now, told)
-	}
+	tab.Wait(fmt.Sprintf(`document.querySelectorAll("#log li").length > %d`, told))
 	tab.Click("#play-mend")
 	tab.Wait(`document.querySelector("#log").textContent.includes("Everything is put right")`)
 }
@@ -147,6 +143,7 @@ func TestASharedStoreLosesNothingWhenAnInstanceDies(t *testing.T) {
 	for n := range 6 {
 		tab.Click("#play-call")
 		tab.Wait(fmt.Sprintf(`document.querySelector("#called").textContent.startsWith("Call %d was answered")`, n+1))
+		tab.Wait(`document.querySelector("#last-hop").textContent.includes("/api/orders: instance")`)
 		for _, name := range []string{"a", "b", "c"} {
 			if strings.Contains(tab.Text("#last-hop"), "/api/orders: instance "+name) {
 				seen[name] = true

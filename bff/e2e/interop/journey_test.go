@@ -88,7 +88,7 @@ func TestAPersonAtAProviderOfAnotherHouse(t *testing.T) {
 	}
 
 	// Out at the provider too: it asks for the password again.
-	tab.Click(closedGate)
+	tab.Follow(closedGate)
 	tab.WaitVisible(loginName)
 
 	w.noTokenIsInReach(t, tab)

@@ -365,7 +365,7 @@ func topologies(s *session) {
 		if one.id == "memory-n-round-robin" {
 			s.take(tab, "topologies-signed-out")
 		}
-		tab.Click("#play-sign-in")
+		tab.Follow("#play-sign-in")
 		tab.Wait(`document.querySelector("#password") || location.host.startsWith("topology.")`)
 		if tab.Count("#password") > 0 {
 			tab.Authenticate("alice", "wonderland")

@@ -73,6 +73,9 @@ func (tab *Tab) Go(address string) {
 	}
 }
 
+// attempts at an address: a page that leaves at that very moment breaks one off.
+const attempts = 3
+
 // TryGo is Go for where the browser may have to show an error of its own.
 func (tab *Tab) TryGo(address string) error {
 	if strings.HasPrefix(address, "/") {
@@ -80,7 +83,13 @@ func (tab *Tab) TryGo(address string) error {
 	}
 	ctx, cancel := context.WithTimeout(tab.ctx, Patience)
 	defer cancel()
-	return chromedp.Do(ctx, chromedp.Navigate(address))
+	var err error
+	for range attempts {
+		if err = chromedp.Do(ctx, chromedp.Navigate(address)); err == nil || !strings.Contains(err.Error(), "net::ERR_ABORTED") {
+			break
+		}
+	}
+	return err
 }
 
 // Reload loads the page again.
@@ -97,7 +106,7 @@ func (tab *Tab) Reload() {
 func (tab *Tab) URL() string {
 	tab.t.Helper()
 	var u string
-	tab.Eval(`location.href`, &u)
+	tab.read(`location.href`, &u)
 	return u
 }
 
@@ -132,6 +141,16 @@ func (tab *Tab) TryEval(expression string, out any) error {
 		return nil
 	}
 	return readValue(got.Result, out)
+}
+
+// read is Eval of what changes nothing: a page that is being replaced is looked
+// at again.
+func (tab *Tab) read(expression string, out any) {
+	tab.t.Helper()
+	var last error
+	if !until(tab.ctx, Patience, func() bool { last = tab.TryEval(expression, out); return last == nil }) {
+		tab.t.Fatalf("stage: read %s: %v%s", clip(expression), last, tab.describe())
+	}
 }
 
 func readValue(o *runtime.RemoteObject, out any) error {
@@ -197,7 +216,7 @@ func (tab *Tab) WaitAt(address string) {
 func (tab *Tab) Text(selector string) string {
 	tab.t.Helper()
 	var text string
-	tab.Eval(fmt.Sprintf(`document.querySelector(%s)?.innerText ?? ""`, quote(selector)), &text)
+	tab.read(fmt.Sprintf(`document.querySelector(%s)?.innerText ?? ""`, quote(selector)), &text)
 	return text
 }
 
@@ -205,19 +224,8 @@ func (tab *Tab) Text(selector string) string {
 func (tab *Tab) Count(selector string) int {
 	tab.t.Helper()
 	var n int
-	tab.Eval(fmt.Sprintf(`document.querySelectorAll(%s).length`, quote(selector)), &n)
+	tab.read(fmt.Sprintf(`document.querySelectorAll(%s).length`, quote(selector)), &n)
 	return n
-}
-
-// Click waits for an element and clicks on it with the mouse.
-func (tab *Tab) Click(selector string) {
-	tab.t.Helper()
-	tab.WaitVisible(selector)
-	ctx, cancel := context.WithTimeout(tab.ctx, Patience)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
-		tab.t.Fatalf("stage: click on %s: %v%s", selector, err, tab.describe())
-	}
 }
 
 // Type sends text to whatever has the focus, key by key.
@@ -241,6 +249,7 @@ const mostTabs = 120
 func (tab *Tab) TabTo(selector string) int {
 	tab.t.Helper()
 	tab.WaitVisible(selector)
+	tab.Loaded() // a page that comes puts the keyboard where it wants it
 	focused := fmt.Sprintf(`!!document.activeElement?.matches(%s)`, quote(selector))
 	for n := range mostTabs {
 		var there bool
@@ -273,12 +282,14 @@ func (tab *Tab) SignIn(user, password, path string) {
 	tab.Booted()
 }
 
-// Authenticate fills in the provider's sign-in form, once it is there.
+// Authenticate fills in the provider's sign-in form, once it is there, and sends
+// it off with both fields as they were filled in.
 func (tab *Tab) Authenticate(user, password string) {
 	tab.t.Helper()
-	tab.WaitVisible("#password")
-	tab.Eval(fmt.Sprintf(`document.querySelector("#username").value = %s, document.querySelector("#password").value = %s, void 0`, quote(user), quote(password)), nil)
-	tab.Click("button[type=submit]")
+	tab.clickWhen("button[type=submit]", fmt.Sprintf(`((fields) => Object.entries(fields).every(([id, text]) => {
+		const field = document.getElementById(id);
+		return field && (field.value === text || (field.value = text, false));
+	}))({username: %s, password: %s})`, quote(user), quote(password)))
 }
 
 // Agree gives the provider consent if it asks, and waits for the way back to end.

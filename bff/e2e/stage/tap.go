@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -30,7 +31,8 @@ type Exchange struct {
 }
 
 // tap passes bytes on between the browser and the server and writes them down.
-// It never changes, delays or holds up any.
+// It never changes, delays or holds up any. What has reached the browser is in
+// the next snapshot.
 type tap struct {
 	upstream string
 	listener net.Listener
@@ -39,6 +41,7 @@ type tap struct {
 	mu        sync.Mutex
 	exchanges []*taped
 	open      map[net.Conn]bool
+	reels     map[*reel]bool
 	cut       bool
 }
 
@@ -52,7 +55,7 @@ func newTap(upstream string) (*tap, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tap{upstream: upstream, listener: l, open: map[net.Conn]bool{}}
+	t := &tap{upstream: upstream, listener: l, open: map[net.Conn]bool{}, reels: map[*reel]bool{}}
 	t.wg.Go(t.serve)
 	return t, nil
 }
@@ -105,12 +108,21 @@ func (t *tap) pass(client net.Conn) {
 	}
 	defer server.Close()
 
-	requests, answers := newTape(), newTape()
+	reel := newReel()
+	t.mu.Lock()
+	t.reels[reel] = true
+	t.mu.Unlock()
 	var reading sync.WaitGroup
-	reading.Go(func() { t.read(requests, answers) })
+	reading.Go(func() {
+		t.read(&reel.requests, &reel.answers)
+		reel.leave()
+		t.mu.Lock()
+		delete(t.reels, reel)
+		t.mu.Unlock()
+	})
 	var passing sync.WaitGroup
-	passing.Go(func() { carry(server, client, requests) })
-	carry(client, server, answers)
+	passing.Go(func() { carry(server, client, &reel.requests) })
+	carry(client, server, &reel.answers)
 	_ = client.Close() // an answer that ended its connection ends the other half
 	passing.Wait()
 	reading.Wait()
@@ -183,6 +195,12 @@ func (w writer) Write(p []byte) (int, error) {
 
 func (t *tap) snapshot() []Exchange {
 	t.mu.Lock()
+	reels := slices.Collect(maps.Keys(t.reels))
+	t.mu.Unlock()
+	for _, r := range reels {
+		r.wait()
+	}
+	t.mu.Lock()
 	defer t.mu.Unlock()
 	list := make([]Exchange, len(t.exchanges))
 	for i, one := range t.exchanges {
@@ -212,48 +230,78 @@ func decode(raw []byte, coding string) []byte {
 	return raw
 }
 
+// reel is the two directions of a connection, and one reader of both.
+type reel struct {
+	mu                sync.Mutex
+	turn              sync.Cond
+	requests, answers tape
+	left              bool // by the reader
+}
+
 // tape holds one direction of a connection until somebody reads it, however
 // much that is: writing never waits for reading.
 type tape struct {
-	mu    sync.Mutex
-	more  *sync.Cond
-	buf   bytes.Buffer
-	ended bool
+	reel   *reel
+	buf    bytes.Buffer
+	empty  bool // as the reader found, who waits for more
+	closed bool
 }
 
-func newTape() *tape {
-	t := &tape{}
-	t.more = sync.NewCond(&t.mu)
-	return t
+func newReel() *reel {
+	r := &reel{}
+	r.turn.L = &r.mu
+	r.requests.reel, r.answers.reel = r, r
+	return r
 }
 
-var errTapeEnded = errors.New("stage: the tape has ended")
+// wait returns once the reader has read what was written so far. It reads by
+// turns, so that it waits for more of one direction says that it is done with
+// the other.
+func (r *reel) wait() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.left && !r.requests.empty && !r.answers.empty {
+		r.turn.Wait()
+	}
+}
+
+func (r *reel) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = true
+	r.turn.Broadcast()
+}
+
+var errTapeClosed = errors.New("stage: the tape has ended")
 
 func (t *tape) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ended {
-		return 0, errTapeEnded
+	t.reel.mu.Lock()
+	defer t.reel.mu.Unlock()
+	if t.closed {
+		return 0, errTapeClosed
 	}
-	defer t.more.Signal()
+	t.empty = false
+	t.reel.turn.Broadcast()
 	return t.buf.Write(p)
 }
 
 func (t *tape) Read(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for t.buf.Len() == 0 && !t.ended {
-		t.more.Wait()
+	t.reel.mu.Lock()
+	defer t.reel.mu.Unlock()
+	for t.buf.Len() == 0 && !t.closed {
+		t.empty = true
+		t.reel.turn.Broadcast()
+		t.reel.turn.Wait()
 	}
-	if t.buf.Len() == 0 {
+	if t.empty = false; t.buf.Len() == 0 {
 		return 0, io.EOF
 	}
 	return t.buf.Read(p)
 }
 
 func (t *tape) end() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ended = true
-	t.more.Broadcast()
+	t.reel.mu.Lock()
+	defer t.reel.mu.Unlock()
+	t.closed, t.empty = true, false
+	t.reel.turn.Broadcast()
 }
