@@ -415,7 +415,7 @@ func TestALargeCookiePasses(t *testing.T) {
 	const least = 12 << 10
 	each(t, func(t *testing.T, b balancer) {
 		user := idp.DefaultUsers()[0]
-		user.FullName = strings.Repeat("Alice ", 1000) // in the ID token, and in the session's claims
+		user.FullName = strings.Repeat("Alice ", 1500) // in the ID token, and in the session's claims
 		w := open(t, b, "roundrobin", "session: {store: cookie, cookie_max_bytes: 24KiB, "+ring+"}\n", user)
 		for _, one := range []bool{false, true} {
 			v := newVisitor(t, w.site, one)

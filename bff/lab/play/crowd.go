@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -25,7 +26,8 @@ type Options struct {
 	// Visitors is how many sign in and call; at most those the world has accounts
 	// for, less one, who signs out.
 	Visitors int
-	// Pace is how long a visitor waits between calls.
+	// Pace is how long a visitor waits between calls, in the mean. Visitors in step
+	// would each meet the same server again and again, where servers take turns.
 	Pace time.Duration
 }
 
@@ -166,17 +168,12 @@ func (c *Crowd) start(ctx context.Context, again func(context.Context, *guest)) 
 	l := &load{stop: stop}
 	for n, g := range c.guests {
 		l.done.Go(func() {
-			wait(ctx, c.options.Pace*time.Duration(n)/time.Duration(len(c.guests))) // not all at once
-			tick := time.NewTicker(c.options.Pace)
-			defer tick.Stop()
+			wait(ctx, rand.N(c.options.Pace)) // not all at once
 			for i := n; ctx.Err() == nil; i++ {
 				if c.ask(ctx, g, paths[i%len(paths)]) == refused && again != nil {
 					again(ctx, g)
 				}
-				select {
-				case <-ctx.Done():
-				case <-tick.C:
-				}
+				wait(ctx, c.options.Pace/2+rand.N(c.options.Pace))
 			}
 		})
 	}
