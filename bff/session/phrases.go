@@ -51,17 +51,22 @@ const (
 	firstPhrase = 0x80
 )
 
-// byStart finds the phrases that begin with two bytes; opens is whether any begins
-// with one.
-var byStart, opens = func() (map[[2]byte][]byte, [256]bool) {
-	found, opens := map[[2]byte][]byte{}, [256]bool{}
+// byStart finds the phrases that begin with two bytes, by a number that starts
+// has of the pair: most pairs begin none, and are passed over.
+var starts, byStart = func() (*[1 << 16]uint8, [][]byte) {
+	starts, found := new([1 << 16]uint8), [][]byte{nil}
 	for i, phrase := range phrases {
-		start := [2]byte{phrase[0], phrase[1]}
-		found[start] = append(found[start], byte(firstPhrase+i))
-		opens[phrase[0]] = true
+		start := &starts[pair(phrase)]
+		if *start == 0 {
+			*start = uint8(len(found))
+			found = append(found, nil)
+		}
+		found[*start] = append(found[*start], byte(firstPhrase+i))
 	}
-	return found, opens
+	return starts, found
 }()
+
+func pair(text string) uint16 { return uint16(text[0])<<8 | uint16(text[1]) }
 
 func escaped(c byte) bool { return c >= firstPhrase || c == literal }
 
@@ -75,10 +80,10 @@ func appendPhrased(b []byte, text string) []byte {
 		if escaped(text[i]) {
 			rest[i]++
 		}
-		if !opens[text[i]] || i+1 == len(text) {
+		if i+1 == len(text) {
 			continue
 		}
-		for _, code := range byStart[[2]byte{text[i], text[i+1]}] {
+		for _, code := range byStart[starts[pair(text[i:])]] {
 			if phrase := phrases[code-firstPhrase]; strings.HasPrefix(text[i:], phrase) && rest[i+len(phrase)]+1 < rest[i] {
 				step[i], rest[i] = code, rest[i+len(phrase)]+1
 			}
