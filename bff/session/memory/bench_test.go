@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"cloakroom/bff/session"
 	"cloakroom/bff/session/memory"
 	"cloakroom/bff/session/storetest"
 )
@@ -59,6 +61,37 @@ func BenchmarkMany(b *testing.B) {
 		if _, err := s.Get(b.Context(), id); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkLoad is what a Manager takes for a session: of anybody, when nothing of
+// it is known that was opened within the last minute, and of one that asks again.
+func BenchmarkLoad(b *testing.B) {
+	store, err := memory.New(memory.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	sessions, err := session.New(store, session.Config{
+		Keys: session.EphemeralKeyRing(), Lifetimes: session.Lifetimes{Idle: 12 * time.Hour, Absolute: 12 * time.Hour},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	tickets := make([]session.Ticket, 50_000)
+	for i := range tickets {
+		if tickets[i], err = sessions.Create(b.Context(), storetest.Someone(i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, among := range map[string][]session.Ticket{"of anybody": tickets, "again": tickets[:1]} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				if _, err := sessions.Load(b.Context(), among[n%len(among)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
