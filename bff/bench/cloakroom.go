@@ -214,7 +214,7 @@ func someone(issuer string, i int, access string) session.Session {
 		Claims:   fmt.Appendf(nil, `[{"type":"sub","value":"user-%08d"},{"type":"name","value":"User %d"},{"type":"email","value":"user%d@example.com"}]`, i, i, i),
 		AuthTime: now, Device: session.Device{UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", Address: "192.0.2.0/24"},
 		Tokens: session.Tokens{
-			Access: secret.New(access), Refresh: secret.New(noise(70)), ID: storetest.JWT(tokensSize - 70 - len(access)),
+			Access: secret.New(access), Refresh: secret.New(storetest.Noise(70)), ID: storetest.JWT(tokensSize - 70 - len(access)),
 			AccessExpires: now.Add(tokenLife), Scopes: []string{"openid", "profile", "email", "offline_access"},
 		},
 	}

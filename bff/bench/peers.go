@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cloakroom/bff/servers"
+	"cloakroom/bff/session/storetest"
 )
 
 // What a user would pick instead, set up as its documentation says for what is
@@ -29,7 +30,7 @@ func openOAuth2Proxy(redis bool) func(*world, *servers.Stage, string) *front {
 			"--provider=oidc", "--oidc-issuer-url=" + w.issuer, "--client-id=" + clientID, "--client-secret=" + clientSecret,
 			"--redirect-url=" + w.origin(name) + oauth2ProxyCallback, "--code-challenge-method=S256",
 			"--scope=openid profile email offline_access", "--email-domain=*", "--skip-provider-button",
-			"--pass-access-token", "--cookie-secure=false", "--cookie-secret=" + noise(32),
+			"--pass-access-token", "--cookie-secure=false", "--cookie-secret=" + storetest.Noise(32),
 		}
 		made := &front{addr: w.addr(name)}
 		if redis {
@@ -134,7 +135,7 @@ func openApache(sessions string) func(*world, *servers.Stage, string) *front {
 		}
 		dir := servers.Dir(s, owner)
 		file := write(s, dir, "apache.conf", fmt.Sprintf(apacheConf, dir, w.addr(name), &modules, filepath.Join(w.logs, name+".access.log"),
-			w.issuer, clientID, clientSecret, w.origin(name)+apacheCallback, noise(32), kept, w.upstream.addr()))
+			w.issuer, clientID, clientSecret, w.origin(name)+apacheCallback, storetest.Noise(32), kept, w.upstream.addr()))
 		made.server = w.start(s, name, servers.Command{Program: "apache2", Package: "apache2", Args: []string{"-f", file, "-DFOREGROUND"}, Dir: dir})
 		s.Cleanup(made.server.Term) // before it is killed: its children would be left
 		made.version = versionOf(s, "Apache", "apache2", "-v") + ", mod_auth_openidc " + debianVersion("libapache2-mod-auth-openidc")

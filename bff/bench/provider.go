@@ -1,8 +1,6 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"net"
 	"net/http"
 	"sync"
@@ -10,6 +8,7 @@ import (
 
 	"cloakroom/bff/demo/idp"
 	"cloakroom/bff/secret"
+	"cloakroom/bff/session/storetest"
 	"cloakroom/shared"
 )
 
@@ -66,16 +65,9 @@ func enlarge(kind string, claims map[string]any) {
 	sizes := map[string]int{shared.TokenAccess: 180, shared.TokenID: 1050}
 	var roles []string
 	for range sizes[kind] / len(`"0123456789abcdef",`) {
-		roles = append(roles, noise(16))
+		roles = append(roles, storetest.Noise(16))
 	}
 	claims["resource_access"] = map[string]any{"orders": map[string]any{"roles": roles}}
-}
-
-// noise is text that does not compress.
-func noise(size int) string {
-	b := make([]byte, size)
-	_, _ = rand.Read(b)
-	return base64.RawURLEncoding.EncodeToString(b)[:size]
 }
 
 func (p *provider) issued(kind, token string) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cloakroom/bff/secret"
+	"cloakroom/bff/session/storetest"
 )
 
 // tokenEndpoint is what a storm of renewals needs of a provider, at no cost worth
@@ -63,7 +64,7 @@ func (t *tokenEndpoint) metadata(w http.ResponseWriter, _ *http.Request) {
 // begin makes the tokens of a session, and what the upstream answers to each of
 // its access tokens.
 func (t *tokenEndpoint) begin(i int) (access, refresh secret.String, body []byte) {
-	one, next := noise(accessSize), noise(70)
+	one, next := storetest.Noise(accessSize), storetest.Noise(70)
 	body = t.upstream.expectAs(one, sessionName(i))
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -81,7 +82,7 @@ func (t *tokenEndpoint) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	refresh := r.PostFormValue("refresh_token")
-	access, next := noise(accessSize), noise(70)
+	access, next := storetest.Noise(accessSize), storetest.Noise(70)
 	t.mu.Lock()
 	i, ok := t.held[refresh]
 	if ok {

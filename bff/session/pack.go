@@ -16,10 +16,12 @@ import (
 //	          if they are phrased, as the JSON of a JWT is.
 //	phrased   see phrases.
 //
-// What begins with one of these bytes itself is always phrased.
+// What begins with a control character itself is always phrased, so that an
+// instance which knows one way less takes the other for malformed, not for text.
 const (
 	packed  = 0x02
 	phrased = 0x03
+	texts   = 0x20 // the first byte of what is kept as it came is at least this
 )
 
 // one spelling: no bits left over, and none of the line ends that decoders pass
@@ -59,7 +61,7 @@ func appendPart(b, plain []byte) []byte {
 func appendWords(b []byte, text string) []byte {
 	start := len(b)
 	b = appendPhrased(append(b, phrased), text)
-	if len(b)-start < len(text) || text != "" && (text[0] == packed || text[0] == phrased) {
+	if len(b)-start < len(text) || text != "" && text[0] < texts {
 		return b
 	}
 	return append(b[:start], text...)
@@ -70,14 +72,16 @@ func unpack(short string) (string, error) {
 	if short == "" {
 		return "", nil
 	}
-	switch short[0] {
-	case packed:
+	switch first := short[0]; {
+	case first >= texts:
+		return short, nil
+	case first == packed:
 		return unpackToken(short[1:])
-	case phrased:
+	case first == phrased:
 		plain, err := appendPlain(make([]byte, 0, 4*len(short)), short[1:])
 		return string(plain), err
 	}
-	return short, nil
+	return "", errEncoding
 }
 
 func unpackToken(parts string) (string, error) {

@@ -35,7 +35,8 @@ func TestATokenIsPackedIfItIsBase64URLInItsOneSpelling(t *testing.T) {
 		{"an opaque token of https://idp.example", phrased},
 		{"\x02abcd", phrased},
 		{"\x03abcd", phrased},
-		{"\x01abcd", 0},
+		{"\x01abcd", phrased},
+		{"\nabcd", phrased},
 	} {
 		b := string(appendToken([]byte("before"), c.token))
 		b, ok := strings.CutPrefix(b, "before")
@@ -63,6 +64,7 @@ func TestASessionIsShortened(t *testing.T) {
 
 func TestWhatWasNotShortenedSoIsMalformed(t *testing.T) {
 	for _, b := range []string{
+		"\x01abcd", "\x04abcd", "\x1f", // ways that nobody knows yet
 		"\x02", "\x02\x0aabc", "\x02\x06abc\x08", "\x02\xff", "\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01a", "\x02\x03\x01",
 		"\x03\x01", "\x03ab\x01", "\x03" + string([]byte{firstPhrase + byte(len(phrases))}),
 	} {

@@ -36,9 +36,7 @@ type binary struct{}
 const ticketLen = 43
 
 func (binary) marshal(t session.Ticket, s *session.Session) ([]byte, error) {
-	kept := *s
-	kept.Lease = session.Lease{}
-	return append([]byte(t.Reveal()), kept.Encode()...), nil
+	return append([]byte(t.Reveal()), s.Encode()...), nil
 }
 
 func (binary) unmarshal(b []byte) (content, error) {

@@ -81,13 +81,13 @@ func (c *Crowd) Record() session.Record {
 // provider's in all but its signature: what its user may do where takes what is
 // left of it, and does not compress.
 func JWT(size int) secret.String {
-	header := fmt.Sprintf(`{"alg":"RS256","typ":"JWT","kid":"%s"}`, noise(43))
+	header := fmt.Sprintf(`{"alg":"RS256","typ":"JWT","kid":"%s"}`, Noise(43))
 	now := time.Now().Unix()
 	payload := fmt.Appendf(nil, `{"exp":%d,"iat":%d,"jti":"%s","iss":"https://idp.example.com","sub":"%s","azp":"app","resource_access":{"orders":{"roles":["`,
-		now+300, now, noise(32), noise(32))
+		now+300, now, Noise(32), Noise(32))
 	const end = `"]}}}`
 	for left := (size-344)*3/4 - len(header) - len(end); len(payload) < left; {
-		payload = fmt.Appendf(payload, `%s","`, noise(min(16, left-len(payload))))
+		payload = fmt.Appendf(payload, `%s","`, Noise(min(16, left-len(payload))))
 	}
 	payload = append(payload, end...)
 	signature := make([]byte, 256)
@@ -96,8 +96,8 @@ func JWT(size int) secret.String {
 	return secret.New(encode([]byte(header)) + "." + encode(payload) + "." + encode(signature))
 }
 
-// noise is text that does not compress.
-func noise(size int) string {
+// Noise is text that does not compress.
+func Noise(size int) string {
 	b := make([]byte, size)
 	_, _ = rand.Read(b)
 	return base64.RawURLEncoding.EncodeToString(b)[:size]
