@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cloakroom/bff/collector"
 	"cloakroom/bff/config"
 	"cloakroom/bff/observe"
 	"cloakroom/bff/server"
@@ -137,7 +138,7 @@ func serveCommand(environ []string, stderr io.Writer) *cobra.Command {
 			if loaded.Session.Store == config.StoreMemory {
 				kept = loaded.Session.MaxBytes
 			}
-			fitCollector(environ, kept, log)
+			collector.Fit(environ, kept, log)
 			for _, warning := range loaded.Warnings() {
 				log.Warn("weak configuration", "warning", warning)
 			}

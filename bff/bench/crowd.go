@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"cloakroom/bff/collector"
 	"cloakroom/bff/config"
 	"cloakroom/bff/observe"
 	"cloakroom/bff/server"
@@ -113,7 +114,11 @@ func crowded(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := server.New(loaded, server.Options{Log: observe.NewLogger(os.Stderr, loaded.Log.Level, loaded.Log.Format), Version: "crowded"})
+	lines := observe.HoldLines(os.Stderr)
+	defer func() { _ = lines.Flush() }()
+	log := observe.NewLogger(lines, loaded.Log.Level, loaded.Log.Format)
+	collector.Fit(os.Environ(), loaded.Session.MaxBytes, log)
+	s, err := server.New(loaded, server.Options{Log: log, Version: "crowded"})
 	if err != nil {
 		return err
 	}

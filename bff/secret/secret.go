@@ -16,24 +16,47 @@ import (
 const Redacted = "[redacted]"
 
 // String is a secret text: a token, a client secret, a DSN with a password.
-type String struct{ value string }
+type String struct {
+	value string
+	form  *Form // that value is written in; nil: it is the text itself
+}
 
 // New wraps value.
-func New(value string) String { return String{value} }
+func New(value string) String { return String{value: value} }
 
-// Reveal returns the value, for the one call that must send it.
-func (s String) Reveal() string { return s.value }
+// Form is another way to write a secret than as it is.
+type Form struct {
+	// Read returns the text that written stands for.
+	Read func(written string) string
+}
+
+// Written wraps a secret as form has it, "" if it is empty: what is hardly ever
+// revealed need not be read before.
+func Written(form *Form, written string) String { return String{written, form} }
+
+// As returns the secret as form has it, if it was given so.
+func (s String) As(form *Form) (written string, ok bool) {
+	return s.value, s.form == form && form != nil
+}
+
+// Reveal returns the text, for the one call that must send it.
+func (s String) Reveal() string {
+	if s.form != nil {
+		return s.form.Read(s.value)
+	}
+	return s.value
+}
 
 // Empty reports whether there is no secret.
 func (s String) Empty() bool { return s.value == "" }
 
-// Len is the length of the value in bytes.
-func (s String) Len() int { return len(s.value) }
+// Len is the length of the text in bytes.
+func (s String) Len() int { return len(s.Reveal()) }
 
 // Fingerprint names the secret without giving it away: the first 8 hex digits
 // of its SHA-256. It suits tokens and keys; a guessable password has none.
 func (s String) Fingerprint() string {
-	sum := sha256.Sum256([]byte(s.value))
+	sum := sha256.Sum256([]byte(s.Reveal()))
 	return hex.EncodeToString(sum[:4])
 }
 

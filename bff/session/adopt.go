@@ -55,7 +55,7 @@ func (m *Manager) keeps(ctx context.Context, t Ticket, s *Session) (Version, boo
 	if err != nil {
 		return 0, false, err
 	}
-	held, err := m.open(t, &r)
+	held, err := m.open(t, r.Data)
 	switch {
 	case errors.Is(err, ErrNotFound): // the store's has another key, which the ring has no more
 		return r.Version, false, nil

@@ -63,9 +63,9 @@ func (s *Session) encode() []byte {
 	b = appendText(b, fieldSubject, s.Subject)
 	b = appendText(b, fieldSID, s.SID)
 	b = appendShort(b, fieldClaims, string(s.Claims), appendWords)
-	b = appendShort(b, fieldAccess, s.Tokens.Access.Reveal(), appendToken)
-	b = appendShort(b, fieldRefresh, s.Tokens.Refresh.Reveal(), appendToken)
-	b = appendShort(b, fieldID, s.Tokens.ID.Reveal(), appendToken)
+	b = appendSecret(b, fieldAccess, s.Tokens.Access)
+	b = appendSecret(b, fieldRefresh, s.Tokens.Refresh)
+	b = appendSecret(b, fieldID, s.Tokens.ID)
 	for _, scope := range s.Tokens.Scopes {
 		b = appendText(b, fieldScope, scope)
 	}
@@ -91,20 +91,30 @@ func (s *Session) encode() []byte {
 
 // room is enough for all but the longest of what else is in a session.
 func (s *Session) room() int {
-	n := 512 + len(s.Claims) + s.Tokens.Access.Len() + s.Tokens.Refresh.Len() + s.Tokens.ID.Len() + s.Tokens.Key.Len() + len(s.Device.UserAgent)
+	n := 512 + len(s.Claims) + s.Tokens.Key.Len() + len(s.Device.UserAgent)
+	for _, token := range []secret.String{s.Tokens.Access, s.Tokens.Refresh, s.Tokens.ID} {
+		n += roomFor(token)
+	}
 	for i := range s.Grants {
-		n += 128 + s.Grants[i].Access.Len()
+		n += 128 + roomFor(s.Grants[i].Access)
 	}
 	return n
 }
 
+func roomFor(token secret.String) int {
+	if short, ok := token.As(asShort); ok {
+		return len(short)
+	}
+	return token.Len()
+}
+
 func (g *Grant) encode() []byte {
-	b := make([]byte, 0, 64+g.Access.Len())
+	b := make([]byte, 0, 64+roomFor(g.Access))
 	b = appendText(b, grantResource, g.Resource)
 	for _, scope := range g.Scopes {
 		b = appendText(b, grantScope, scope)
 	}
-	b = appendShort(b, grantAccess, g.Access.Reveal(), appendToken)
+	b = appendSecret(b, grantAccess, g.Access)
 	b = appendTime(b, grantExpires, g.Expires)
 	return appendTime(b, grantSince, g.Since)
 }
@@ -168,14 +178,13 @@ func (s *Session) setText(number protowire.Number, text string) error {
 	case fieldSID:
 		s.SID = text
 	case fieldClaims:
-		text, err = unpack(text)
-		s.Claims = []byte(text)
+		s.Claims, err = unpackBytes(text)
 	case fieldAccess:
 		s.Tokens.Access, err = unpackSecret(text)
 	case fieldRefresh:
-		s.Tokens.Refresh, err = unpackSecret(text)
+		s.Tokens.Refresh, err = shortSecret(text)
 	case fieldID:
-		s.Tokens.ID, err = unpackSecret(text)
+		s.Tokens.ID, err = shortSecret(text)
 	case fieldScope:
 		s.Tokens.Scopes = append(s.Tokens.Scopes, text)
 	case fieldACR:
@@ -199,6 +208,17 @@ func (s *Session) setText(number protowire.Number, text string) error {
 func unpackSecret(short string) (secret.String, error) {
 	text, err := unpack(short)
 	return secret.New(text), err
+}
+
+// asShort is how a session keeps the tokens that few calls ask for.
+var asShort = &secret.Form{Read: func(short string) string {
+	text, _ := unpack(short) // was checked when it was read
+	return text
+}}
+
+func shortSecret(short string) (secret.String, error) {
+	_, err := unpackedLen(short)
+	return secret.Written(asShort, short), err
 }
 
 func (g *Grant) setText(number protowire.Number, text string) (err error) {
@@ -252,6 +272,14 @@ func appendText(b []byte, number protowire.Number, text string) []byte {
 		return b
 	}
 	return protowire.AppendString(protowire.AppendTag(b, number, protowire.BytesType), text)
+}
+
+// appendSecret appends a token as short as it can be, or is already.
+func appendSecret(b []byte, number protowire.Number, token secret.String) []byte {
+	if short, ok := token.As(asShort); ok {
+		return appendText(b, number, short)
+	}
+	return appendShort(b, number, token.Reveal(), appendToken)
 }
 
 // appendShort appends a text as short as it can be.

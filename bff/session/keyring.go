@@ -32,15 +32,39 @@ type RingKey struct {
 type KeyRing struct{ keys atomic.Pointer[[]ringKey] }
 
 type ringKey struct {
-	id     string
-	master []byte
-	macs   *sync.Pool // of *keyedHash, for Record.Keys and notes
+	id       string
+	master   []byte
+	extracts keyedHashes // under master, of tickets
+	macs     keyedHashes // for Record.Keys and notes
 }
 
-// keyedHash is HMAC-SHA-256 under a key of the ring, made once and used again.
+// keyedHashes are HMAC-SHA-256 under one key, made once and used again.
+type keyedHashes struct{ *sync.Pool }
+
 type keyedHash struct {
 	hash.Hash
 	text []byte
+}
+
+func newKeyedHashes(key []byte) keyedHashes {
+	return keyedHashes{&sync.Pool{New: func() any { return &keyedHash{Hash: hmac.New(sha256.New, key)} }}}
+}
+
+// sum is the hash of text.
+func (k keyedHashes) sum(text []byte) (sum [sha256.Size]byte) {
+	mac := k.Get().(*keyedHash)
+	defer k.Put(mac)
+	return mac.of(append(mac.text[:0], text...))
+}
+
+// of is the hash of text, whose room is kept for the next.
+func (k *keyedHash) of(text []byte) (sum [sha256.Size]byte) {
+	k.Reset()
+	_, _ = k.Write(text)
+	k.text = k.Sum(text[:0])
+	copy(sum[:], k.text)
+	clear(k.text) // it may be half of a key
+	return sum
 }
 
 // NewKeyRing checks the keys and prepares what is derived from them.
@@ -72,7 +96,7 @@ func (k *KeyRing) Replace(keys []RingKey) error {
 		seen[key.ID] = true
 		master := []byte(key.Secret.Reveal())
 		index := expand(master, "cloakroom index v1", sha256.Size)
-		prepared = append(prepared, ringKey{key.ID, master, &sync.Pool{New: func() any { return &keyedHash{Hash: hmac.New(sha256.New, index)} }}})
+		prepared = append(prepared, ringKey{key.ID, master, newKeyedHashes(master), newKeyedHashes(index)})
 	}
 	k.keys.Store(&prepared)
 	return nil
@@ -174,18 +198,15 @@ func (k *ringKey) hash(parts ...string) Key {
 
 // mac is HMAC-SHA-256 of the parts. Each is preceded by its length, so that no
 // two lists of parts read alike.
-func (k *ringKey) mac(parts ...string) (sum [sha256.Size]byte) {
+func (k *ringKey) mac(parts ...string) [sha256.Size]byte {
 	mac := k.macs.Get().(*keyedHash)
 	defer k.macs.Put(mac)
-	mac.text = mac.text[:0]
+	text := mac.text[:0]
 	for _, part := range parts {
-		mac.text = binary.BigEndian.AppendUint32(mac.text, uint32(len(part)))
-		mac.text = append(mac.text, part...)
+		text = binary.BigEndian.AppendUint32(text, uint32(len(part)))
+		text = append(text, part...)
 	}
-	mac.Reset()
-	_, _ = mac.Write(mac.text)
-	mac.text = mac.Sum(mac.text[:0])
-	return [sha256.Size]byte(mac.text)
+	return mac.of(text)
 }
 
 // expand is HKDF-Expand of a uniformly random master (RFC 5869 §3.3).

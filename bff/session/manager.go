@@ -79,12 +79,12 @@ func (m *Manager) Load(ctx context.Context, t Ticket) (Session, error) {
 		return Session{}, fmt.Errorf("session: load: %w", err)
 	}
 	spared := r.Data == nil && found.mark != (Mark{}) && r.Version == found.mark.Version
-	if !spared && MarkOf(r.Version, r.Data) != found.mark {
-		s, err := m.open(t, &r)
+	if mark := MarkOf(r.Version, r.Data); !spared && mark != found.mark {
+		s, err := m.open(t, r.Data)
 		if err != nil {
 			return Session{}, err
 		}
-		found = open{mark: MarkOf(r.Version, r.Data), ring: ring, session: s}
+		found = open{mark: mark, ring: ring, session: s}
 		m.known.put(id, found)
 	}
 	if err := m.alive(&found.session); err != nil {
@@ -241,7 +241,7 @@ func (m *Manager) load(ctx context.Context, t Ticket) (Session, Version, error) 
 	if err != nil {
 		return Session{}, 0, fmt.Errorf("session: load: %w", err)
 	}
-	s, err := m.open(t, &r)
+	s, err := m.open(t, r.Data)
 	if err != nil {
 		return Session{}, 0, err
 	}
@@ -251,8 +251,9 @@ func (m *Manager) load(ctx context.Context, t Ticket) (Session, Version, error) 
 	return s, r.Version, nil
 }
 
-func (m *Manager) open(t Ticket, r *Record) (Session, error) {
-	plain, err := m.ring.open(t, r.Data)
+// open reads a session, in the place of data.
+func (m *Manager) open(t Ticket, data []byte) (Session, error) {
+	plain, err := m.ring.open(t, data)
 	if err != nil {
 		return Session{}, fmt.Errorf("session: load: %w", err)
 	}

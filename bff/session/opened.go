@@ -1,21 +1,27 @@
 package session
 
 import (
+	"encoding/binary"
 	"sync"
 	"time"
 )
 
 // opened remembers sessions that were opened a moment ago, so that a page that
-// makes many calls costs one decryption. It answers for nothing: the store is
+// makes many calls costs two decryptions. It answers for nothing: the store is
 // asked every time whether there is a session and at which version, and only
 // what it still says is remembered. What nobody asks for is forgotten within a
 // minute: plain tokens do not lie about for longer than they are in use.
+//
+// What is opened for the first time is not remembered yet: where calls are of
+// ever other sessions none would be asked for again in time, and the collector
+// would go through thousands of them in each of its cycles.
 type opened struct {
 	now func() time.Time
 
 	mu         sync.Mutex
 	young, old map[ID]open // of two turns, at most openedMost each
 	turned     time.Time
+	once       [openedMost]uint32 // by a part of an ID another part of it: of those opened, the latest
 }
 
 // open is a session as it was found in a record, by a ring.
@@ -55,6 +61,11 @@ func (o *opened) put(id ID, found open) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.turn()
+	once, part := &o.once[binary.LittleEndian.Uint32(id[:])%openedMost], binary.LittleEndian.Uint32(id[4:])
+	if *once != part {
+		*once = part
+		return
+	}
 	o.young[id] = found
 }
 

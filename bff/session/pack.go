@@ -69,43 +69,92 @@ func appendWords(b []byte, text string) []byte {
 
 // unpack reverses appendToken and appendWords.
 func unpack(short string) (string, error) {
-	if short == "" {
-		return "", nil
+	size, err := unpackedLen(short)
+	if err != nil || short == "" || short[0] >= texts {
+		return short, err
 	}
-	switch first := short[0]; {
-	case first >= texts:
-		return short, nil
-	case first == packed:
-		return unpackToken(short[1:])
-	case first == phrased:
-		plain, err := appendPlain(make([]byte, 0, 4*len(short)), short[1:])
-		return string(plain), err
+	var room [4096]byte
+	b := room[:0]
+	if size > len(room) {
+		b = make([]byte, 0, size)
 	}
-	return "", errEncoding
+	return string(appendUnpacked(b, short)), nil
 }
 
-func unpackToken(parts string) (string, error) {
-	token := make([]byte, 0, len(parts)*3/2)
+// unpackBytes is unpack, for bytes of the caller's own.
+func unpackBytes(short string) ([]byte, error) {
+	size, err := unpackedLen(short)
+	if err != nil {
+		return nil, err
+	}
+	return appendUnpacked(make([]byte, 0, size), short), nil
+}
+
+// unpackedLen is the length of what unpack returns. It fails where unpack does.
+func unpackedLen(short string) (int, error) {
+	if short == "" || short[0] >= texts {
+		return len(short), nil
+	}
+	switch rest := short[1:]; short[0] {
+	case packed:
+		total := -1 // there is a dot less than there are parts
+		for more := true; more; more = rest != "" {
+			var p part
+			var err error
+			if p, rest, err = cutPart(rest); err != nil {
+				return 0, err
+			}
+			size := len(p.text)
+			if p.said {
+				if size, err = plainLen(p.text); err != nil {
+					return 0, err
+				}
+			}
+			total += 1 + base64url.EncodedLen(size)
+		}
+		return total, nil
+	case phrased:
+		return plainLen(rest)
+	}
+	return 0, errEncoding
+}
+
+// appendUnpacked appends what unpack returns. short has an unpackedLen.
+func appendUnpacked(b []byte, short string) []byte {
+	if short == "" || short[0] >= texts {
+		return append(b, short...)
+	}
+	if short[0] == phrased {
+		return appendPlain(b, short[1:])
+	}
 	var room [2048]byte
 	plain := room[:0]
-	for more := true; more; {
-		size, n := protowire.ConsumeVarint([]byte(parts[:min(len(parts), 10)]))
-		if n < 0 || size>>1 > uint64(len(parts)-n) {
-			return "", errEncoding
+	for rest, more := short[1:], true; more; {
+		var p part
+		p, rest, _ = cutPart(rest)
+		if plain = append(plain[:0], p.text...); p.said {
+			plain = appendPlain(plain[:0], p.text)
 		}
-		part := parts[n : n+int(size>>1)]
-		if parts = parts[n+len(part):]; size&1 == 0 {
-			plain = append(plain[:0], part...)
-		} else {
-			var err error
-			if plain, err = appendPlain(plain[:0], part); err != nil {
-				return "", err
-			}
-		}
-		token = base64url.AppendEncode(token, plain)
-		if more = parts != ""; more {
-			token = append(token, '.')
+		b = base64url.AppendEncode(b, plain)
+		if more = rest != ""; more {
+			b = append(b, '.')
 		}
 	}
-	return string(token), nil
+	return b
+}
+
+// part is a part of a packed token.
+type part struct {
+	text string
+	said bool // phrased
+}
+
+// cutPart takes the first part off the parts of a packed token.
+func cutPart(parts string) (first part, rest string, err error) {
+	size, n := protowire.ConsumeVarint([]byte(parts[:min(len(parts), 10)]))
+	if n < 0 || size>>1 > uint64(len(parts)-n) {
+		return part{}, "", errEncoding
+	}
+	end := n + int(size>>1)
+	return part{parts[n:end], size&1 == 1}, parts[end:], nil
 }

@@ -104,8 +104,27 @@ func appendPhrased(b []byte, text string) []byte {
 	return b
 }
 
-// appendPlain reverses appendPhrased.
-func appendPlain(b []byte, said string) ([]byte, error) {
+// plainLen is the length of the text that said stands for. It fails for what
+// appendPhrased does not make.
+func plainLen(said string) (int, error) {
+	n := len(said)
+	for i := 0; i < len(said); i++ {
+		switch c := said[i]; {
+		case !escaped(c):
+		case c != literal && int(c-firstPhrase) < len(phrases):
+			n += len(phrases[c-firstPhrase]) - 1
+		case c == literal && i+1 < len(said):
+			n--
+			i++
+		default:
+			return 0, errEncoding
+		}
+	}
+	return n, nil
+}
+
+// appendPlain reverses appendPhrased. said has a plainLen.
+func appendPlain(b []byte, said string) []byte {
 	for said != "" {
 		n := 0
 		for n < len(said) && !escaped(said[n]) {
@@ -114,15 +133,13 @@ func appendPlain(b []byte, said string) ([]byte, error) {
 		b = append(b, said[:n]...)
 		switch said = said[n:]; {
 		case said == "":
-		case said[0] != literal && int(said[0]-firstPhrase) < len(phrases):
-			b = append(b, phrases[said[0]-firstPhrase]...)
-			said = said[1:]
-		case said[0] == literal && len(said) > 1:
+		case said[0] == literal:
 			b = append(b, said[1])
 			said = said[2:]
 		default:
-			return b, errEncoding
+			b = append(b, phrases[said[0]-firstPhrase]...)
+			said = said[1:]
 		}
 	}
-	return b, nil
+	return b
 }

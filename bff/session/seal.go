@@ -3,9 +3,7 @@ package session
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 )
@@ -59,8 +57,8 @@ func (k *KeyRing) seal(t Ticket, label, plain []byte) ([]byte, error) {
 	return aead.Seal(data, nonce, plain, additional(data[:head], id)), nil
 }
 
-// open reverses seal with whichever key sealed. Every way in which data is not
-// what seal made for t is ErrNotFound.
+// open reverses seal with whichever key sealed, in the place of what was sealed.
+// Every way in which data is not what seal made for t is ErrNotFound.
 func (k *KeyRing) open(t Ticket, data []byte) ([]byte, error) {
 	key, _, head, err := k.parse(data)
 	if err != nil {
@@ -74,7 +72,7 @@ func (k *KeyRing) open(t Ticket, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	sealed := data[head+nonceSize:]
-	plain, err := aead.Open(nil, data[head:head+nonceSize], sealed, additional(data[:head], t.ID()))
+	plain, err := aead.Open(sealed[:0], data[head:head+nonceSize], sealed, additional(data[:head], t.ID()))
 	if err != nil {
 		return nil, ErrNotFound
 	}
@@ -124,11 +122,8 @@ func (k *KeyRing) parse(data []byte) (key *ringKey, label []byte, head int, err 
 }
 
 func (k *ringKey) aead(t Ticket) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, t.bits[:], k.master, sealInfo, 32)
-	if err != nil {
-		return nil, fmt.Errorf("session: derive: %w", err)
-	}
-	return newGCM(key)
+	uniform := k.extracts.sum(t.bits[:]) // HKDF-Extract is HMAC, the salt its key (RFC 5869 §2.2)
+	return newGCM(expand(uniform[:], sealInfo, 32))
 }
 
 func (k *ringKey) sealLabel(id ID, label []byte) ([]byte, error) {

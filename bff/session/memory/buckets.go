@@ -7,7 +7,9 @@ import "math/bits"
 // it to be moved. The chains are in what the numbers stand for.
 type buckets struct {
 	of     chained
-	chunks [][]uint32
+	region *region
+	bits   int // of a table
+	tables []table[uint32]
 	n      uint32 // buckets
 	count  uint32 // numbers
 }
@@ -18,13 +20,11 @@ type chained interface {
 	hash(n uint32) uint64
 }
 
-const bucketChunk = 1024
-
-func newBuckets(of chained) *buckets {
-	return &buckets{of: of, chunks: [][]uint32{make([]uint32, bucketChunk)}, n: 1}
+func newBuckets(r *region, of chained) *buckets {
+	return &buckets{of: of, region: r, bits: tableBits[uint32](), tables: []table[uint32]{takeTable[uint32](r)}, n: 1}
 }
 
-func (b *buckets) at(i uint32) *uint32 { return &b.chunks[i/bucketChunk][i%bucketChunk] }
+func (b *buckets) at(i uint32) *uint32 { return &b.tables[i>>b.bits].items[i&(1<<b.bits-1)] }
 
 // first returns where the chain of a hash begins.
 func (b *buckets) first(hash uint64) *uint32 {
@@ -63,8 +63,8 @@ func (b *buckets) remove(n uint32) {
 // grow adds a bucket, and moves into it what now belongs there: all of it is in
 // the bucket that is as far from the power of two below.
 func (b *buckets) grow() {
-	if b.n%bucketChunk == 0 {
-		b.chunks = append(b.chunks, make([]uint32, bucketChunk))
+	if b.n&(1<<b.bits-1) == 0 {
+		b.tables = append(b.tables, takeTable[uint32](b.region))
 	}
 	from := b.n - uint32(1)<<(bits.Len32(b.n)-1)
 	chain := *b.at(from)
@@ -81,8 +81,10 @@ func (b *buckets) shrink() {
 	*b.at(last) = 0
 	b.n = last
 	b.spread(chain)
-	if b.n%bucketChunk == 0 {
-		b.chunks = b.chunks[:len(b.chunks)-1]
+	if b.n&(1<<b.bits-1) == 0 {
+		end := len(b.tables) - 1
+		b.region.give(b.tables[end].slab)
+		b.tables = b.tables[:end]
 	}
 }
 

@@ -3,11 +3,13 @@
 //
 // It owns its bound in bytes: when that is reached, the session that was idle
 // longest goes first. It never writes to disk and shares nothing. What it keeps
-// has no pointers, so that a million sessions cost the garbage collector nothing:
-// numbered entries in chunks, found by hash, their data in blocks of slabs outside
-// the Go heap. What expires gives its memory back.
+// has no pointers and lies outside the Go heap, so that a million sessions cost
+// the garbage collector nothing: neither are they gone through, nor does the heap,
+// which is swept in one go, become large for their sake. Numbered entries in
+// tables are found by hash, their data in blocks. What expires gives its memory
+// back.
 //
-//	ID -> buckets -> entry -> block of a slab
+//	ID -> buckets -> entry -> block      each a part of a slab of the region
 package memory
 
 import (
@@ -83,8 +85,8 @@ var (
 	_ session.Runner  = (*Store)(nil)
 )
 
-// New returns an empty store. It reserves addresses for twice its bound, which
-// takes no memory yet.
+// New returns an empty store. It reserves addresses for four times its bound,
+// which takes no memory yet.
 func New(c Config) (*Store, error) {
 	if c.MaxBytes == 0 {
 		c.MaxBytes = 256 << 20
@@ -98,17 +100,20 @@ func New(c Config) (*Store, error) {
 	if c.MaxBytes < 0 || c.SweepEvery < 0 {
 		return nil, errors.New("memory: bounds must not be negative")
 	}
-	// More than there can be once they are gathered: see slabs.compact.
-	reserved := 2*c.MaxBytes/slabSize + 3*int64(classes)
+	// Of blocks more than there can be once they are gathered: see slabs.compact.
+	// The bound is passed by one session at most, before others go.
+	entries, keys := c.MaxBytes/overhead+1, c.MaxBytes/keyCost+session.MaxKeys
+	reserved := 2*c.MaxBytes/slabSize + 3*int64(classes) +
+		tablesFor[entry](entries) + tablesFor[uint32](entries) + tablesFor[keyed](keys) + tablesFor[uint32](keys)
 	if reserved > math.MaxUint32/4 {
 		return nil, errors.New("memory: the bound is too large")
 	}
-	slabs, err := newSlabs(int(reserved))
+	region, err := reserve(int(reserved))
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{config: c, slabs: slabs}
-	s.byID, s.byKey = newBuckets(entryChain{s}), newBuckets(keyChain{s})
+	s := &Store{config: c, slabs: &slabs{region: region}, entries: newSlots[entry](region), keys: newSlots[keyed](region)}
+	s.byID, s.byKey = newBuckets(region, entryChain{s}), newBuckets(region, keyChain{s})
 	return s, nil
 }
 

@@ -134,8 +134,8 @@ func model(t *testing.T, steps []byte) {
 	}
 	now = now.Add(time.Hour)
 	s.sweep()
-	if s.bytes != 0 || s.byKey.count != 0 || s.byID.count != 0 || len(s.entries.chunks) != 0 || len(s.keys.chunks) != 0 || s.byID.n > 2 || len(s.slabs.spare) != len(s.slabs.all) {
-		t.Fatalf("something is left: %d bytes, %d keys, %d buckets, %d of %d slabs", s.bytes, s.byKey.count, s.byID.n, len(s.slabs.all)-len(s.slabs.spare), len(s.slabs.all))
+	if s.bytes != 0 || s.byKey.count != 0 || s.byID.count != 0 || len(s.entries.chunks) != 0 || len(s.keys.chunks) != 0 || s.byID.n > 2 || s.slabs.region.lent() != 2 {
+		t.Fatalf("something is left: %d bytes, %d keys, %d buckets, %d slabs", s.bytes, s.byKey.count, s.byID.n, s.slabs.region.lent())
 	}
 }
 

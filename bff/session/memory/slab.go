@@ -2,10 +2,7 @@ package memory
 
 import "encoding/binary"
 
-// slabSize is a slab in bytes. Its blocks are all of one size.
-const slabSize = 256 << 10
-
-// A block begins with the number of the entry whose data it holds, 0 when it is
+// The blocks of a slab are all of one size. A block begins with the number of the entry whose data it holds, 0 when it is
 // free; then its next 4 bytes name the next free block of its slab.
 const blockHead = 4
 
@@ -63,20 +60,10 @@ type slab struct {
 // slabs lends blocks.
 type slabs struct {
 	region *region
-	most   int
-	all    []slab
-	spare  []uint32
+	all    []slab         // by their numbers in the region
 	room   [classes]int32 // the first slab of each class with room, counted from 1
 	used   [classes]int   // blocks
 	count  [classes]int   // slabs
-}
-
-func newSlabs(n int) (*slabs, error) {
-	region, err := reserve(n)
-	if err != nil {
-		return nil, err
-	}
-	return &slabs{region: region, most: n}, nil
 }
 
 // alloc returns a block for n bytes of entry owner, and where to write them;
@@ -110,14 +97,11 @@ func (s *slabs) alloc(owner uint32, n int) (block, []byte, bool) {
 
 // begin takes a slab into use.
 func (s *slabs) begin(class int) bool {
-	i := len(s.all)
-	switch n := len(s.spare); {
-	case n > 0:
-		i = int(s.spare[n-1])
-		s.spare = s.spare[:n-1]
-	case i == s.most:
+	i, ok := s.region.take()
+	if !ok {
 		return false
-	default:
+	}
+	for i >= len(s.all) {
 		s.all = append(s.all, slab{})
 	}
 	s.all[i] = slab{class: int32(class)}
@@ -158,8 +142,7 @@ func (s *slabs) free(b block) {
 func (s *slabs) end(i int32) {
 	s.count[s.all[i].class]--
 	s.all[i] = slab{}
-	s.region.drop(int(i))
-	s.spare = append(s.spare, uint32(i))
+	s.region.give(int(i))
 }
 
 // compact empties one slab whose blocks find room in others of its class, if

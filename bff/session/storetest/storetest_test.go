@@ -155,7 +155,7 @@ func (s *faulty) Get(ctx context.Context, id session.ID) (session.Record, error)
 	case s.fault == "serves another's record" && len(r.Keys) == 2: // a real one
 		return s.Store.Get(ctx, some)
 	case s.fault == "serves an old record":
-		r.Data = first.Data
+		r.Data = slices.Clone(first.Data)
 	}
 	return r, err
 }

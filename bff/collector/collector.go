@@ -1,4 +1,8 @@
-package main
+// Package collector suits the garbage collector to a proxy.
+//
+// It owns how large the heap may become and when it is gone through. The
+// environment's GOGC and GOMEMLIMIT stand above it.
+package collector
 
 import (
 	"log/slog"
@@ -18,11 +22,11 @@ const (
 	memoryRatio = 0.75 // GOMEMLIMIT, of the memory of the cgroup or else the machine
 )
 
-// fitCollector suits the garbage collector to a proxy. GOGC and GOMEMLIMIT in the
-// environment decide instead. outside is memory in bytes that the collector does
+// Fit suits the collector to this process. GOGC and GOMEMLIMIT in the environment
+// decide instead. outside is memory in bytes that the collector does
 // not see. Where no bound can be found nothing is changed: the
 // bound is what makes it safe.
-func fitCollector(environ []string, outside int64, log *slog.Logger) {
+func Fit(environ []string, outside int64, log *slog.Logger) {
 	limit := debug.SetMemoryLimit(-1)
 	if !isSet(environ, "GOMEMLIMIT") {
 		var err error

@@ -1,4 +1,4 @@
-package main
+package collector
 
 import (
 	"log/slog"
@@ -31,7 +31,7 @@ func TestTheCollectorSuitsAProxyUnlessTheEnvironmentDecides(t *testing.T) {
 					t.Setenv("GOMEMLIMIT", pair[11:])
 				}
 			}
-			fitCollector(row.environ, 0, slog.New(slog.DiscardHandler))
+			Fit(row.environ, 0, slog.New(slog.DiscardHandler))
 			if got := debug.SetGCPercent(100); got != row.percent {
 				t.Errorf("GOGC is %d, want %d", got, row.percent)
 			}
