@@ -69,9 +69,10 @@ type Store struct {
 }
 
 var (
-	_ session.Store  = (*Store)(nil)
-	_ session.Finder = (*Store)(nil)
-	_ session.Runner = (*Store)(nil)
+	_ session.Store   = (*Store)(nil)
+	_ session.Sparing = (*Store)(nil)
+	_ session.Finder  = (*Store)(nil)
+	_ session.Runner  = (*Store)(nil)
 )
 
 // New returns backend behind a breaker.
@@ -160,6 +161,15 @@ func (s *Store) Create(ctx context.Context, r session.Record) (session.Version, 
 // Get implements session.Store.
 func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) {
 	return call(s, "get", func() (session.Record, error) { return s.backend.Get(ctx, id) })
+}
+
+// GetUnless implements session.Sparing, as far as the backend does.
+func (s *Store) GetUnless(ctx context.Context, id session.ID, have session.Mark) (session.Record, error) {
+	sparing, ok := s.backend.(session.Sparing)
+	if !ok {
+		return s.Get(ctx, id)
+	}
+	return call(s, "get", func() (session.Record, error) { return sparing.GetUnless(ctx, id, have) })
 }
 
 // Update implements session.Store.

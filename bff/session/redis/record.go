@@ -59,22 +59,33 @@ func encode(r *session.Record, v session.Version) ([]byte, error) {
 // decode reads what encode wrote and keeps b as the record's Data. What is
 // malformed is ErrNotFound.
 func decode(id session.ID, b []byte) (session.Record, error) {
-	if len(b) < headerSize || b[0] != recordV1 {
-		return session.Record{}, session.ErrNotFound
+	r, n, err := decodeHead(id, b)
+	if err != nil {
+		return session.Record{}, err
 	}
-	r := session.Record{
-		ID:      id,
-		Version: session.Version(binary.BigEndian.Uint64(b[1:])),
-		Expires: time.UnixMilli(int64(binary.BigEndian.Uint64(b[9:]))),
-	}
-	n := int(b[17])
 	b = b[headerSize:]
-	if n > session.MaxKeys || len(b) < n*len(session.Key{}) || r.Version == 0 {
+	if len(b) < n*len(session.Key{}) {
 		return session.Record{}, session.ErrNotFound
 	}
 	r.Keys, b = splitKeys(b, n)
 	r.Data = b
 	return r, nil
+}
+
+// decodeHead reads what comes before the keys, and how many these are.
+func decodeHead(id session.ID, b []byte) (r session.Record, keys int, err error) {
+	if len(b) < headerSize || b[0] != recordV1 || b[17] > session.MaxKeys {
+		return session.Record{}, 0, session.ErrNotFound
+	}
+	r = session.Record{
+		ID:      id,
+		Version: session.Version(binary.BigEndian.Uint64(b[1:])),
+		Expires: time.UnixMilli(int64(binary.BigEndian.Uint64(b[9:]))),
+	}
+	if r.Version == 0 {
+		return session.Record{}, 0, session.ErrNotFound
+	}
+	return r, int(b[17]), nil
 }
 
 func splitKeys(b []byte, n int) ([]session.Key, []byte) {

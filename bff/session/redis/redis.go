@@ -47,8 +47,9 @@ type Store struct {
 }
 
 var (
-	_ session.Store  = (*Store)(nil)
-	_ session.Finder = (*Store)(nil)
+	_ session.Store   = (*Store)(nil)
+	_ session.Sparing = (*Store)(nil)
+	_ session.Finder  = (*Store)(nil)
 )
 
 const defaultTimeout = 2 * time.Second
@@ -133,6 +134,32 @@ func (s *Store) Get(ctx context.Context, id session.ID) (session.Record, error) 
 		return session.Record{}, fmt.Errorf("redis: get: %w", err)
 	}
 	return decode(id, value)
+}
+
+// GetUnless implements session.Sparing: it asks for the version first, which is
+// drawn and so of one record alone.
+func (s *Store) GetUnless(ctx context.Context, id session.ID, have session.Mark) (session.Record, error) {
+	if have == (session.Mark{}) {
+		return s.Get(ctx, id)
+	}
+	within, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	client, err := s.connection.get(within)
+	if err != nil {
+		return session.Record{}, fmt.Errorf("redis: get: %w", err)
+	}
+	head, err := client.Do(within, client.B().Getrange().Key(s.recordKey(id)).Start(0).End(headerSize-1).Build()).AsBytes()
+	if err != nil {
+		return session.Record{}, fmt.Errorf("redis: get: %w", err)
+	}
+	r, _, err := decodeHead(id, head)
+	if err == nil && r.Version == have.Version {
+		return r, nil
+	}
+	if len(head) == 0 {
+		return session.Record{}, session.ErrNotFound
+	}
+	return s.Get(ctx, id)
 }
 
 // Update implements session.Store.
