@@ -8,31 +8,32 @@ import (
 
 // Adopt takes a session in that its browser kept, sealed by an instance of the
 // same deployment: as it is if the store has none under its ticket, an older state
-// of it, or one that no key opens any more. ErrNotFound when its time is over.
+// of it, or one that no key opens any more. It returns the session as the store has
+// it then. ErrNotFound when its time is over.
 //
 // encoded is what s was decoded from, if it was. What it and the slices of s hold
 // is not to be altered any more.
-func (m *Manager) Adopt(ctx context.Context, t Ticket, s Session, encoded []byte) error {
+func (m *Manager) Adopt(ctx context.Context, t Ticket, s Session, encoded []byte) (Session, error) {
 	if s.Lease != (Lease{}) || encoded == nil {
 		s.Lease = Lease{}
 		encoded = s.encode()
 	}
-	if !m.now().Before(m.lives.Expires(&s)) {
-		return fmt.Errorf("session: adopt: expired: %w", ErrNotFound)
+	if err := m.alive(&s); err != nil {
+		return Session{}, err
 	}
 	ring := m.ring.keys.Load()
 	r, err := m.sealed(t, &s, encoded, 0)
 	if err != nil {
-		return err
+		return Session{}, err
 	}
 	for range maxAttempts {
 		version, err := m.store.Create(ctx, r)
 		if errors.Is(err, ErrExists) {
-			var keeps bool
-			if r.Version, keeps, err = m.keeps(ctx, t, &s); keeps {
-				return nil
-			}
-			if err == nil {
+			var held *Session
+			if held, r.Version, err = m.held(ctx, t); err == nil {
+				if held != nil && !s.newer(held) {
+					return *held, m.alive(held)
+				}
 				version, err = m.store.Update(ctx, r)
 			}
 			if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
@@ -40,29 +41,29 @@ func (m *Manager) Adopt(ctx context.Context, t Ticket, s Session, encoded []byte
 			}
 		}
 		if err != nil {
-			return wrap("adopt", err)
+			return Session{}, fmt.Errorf("session: adopt: %w", err)
 		}
 		m.known.put(r.ID, open{MarkOf(version, r.Data), ring, s})
-		return nil
+		return s, nil
 	}
-	return fmt.Errorf("session: adopt: %d attempts: %w", maxAttempts, ErrConflict)
+	return Session{}, fmt.Errorf("session: adopt: %d attempts: %w", maxAttempts, ErrConflict)
 }
 
-// keeps reports whether the store has a state of the session of t that s would
-// not better, and the version of what it has.
-func (m *Manager) keeps(ctx context.Context, t Ticket, s *Session) (Version, bool, error) {
+// held is the state of the session of t that the store has, and its version; nil
+// if it has another key, which the ring has no more.
+func (m *Manager) held(ctx context.Context, t Ticket) (*Session, Version, error) {
 	r, err := m.store.Get(ctx, t.ID())
 	if err != nil {
-		return 0, false, err
+		return nil, 0, err
 	}
-	held, err := m.open(t, r.Data)
+	s, err := m.open(t, r.Data)
 	switch {
-	case errors.Is(err, ErrNotFound): // the store's has another key, which the ring has no more
-		return r.Version, false, nil
+	case errors.Is(err, ErrNotFound):
+		return nil, r.Version, nil
 	case err != nil:
-		return 0, false, err
+		return nil, 0, err
 	}
-	return r.Version, !s.newer(&held), nil
+	return &s, r.Version, nil
 }
 
 // newer reports whether s is a later state than other of the same session.
@@ -71,11 +72,4 @@ func (s *Session) newer(other *Session) bool {
 		return s.Refreshes > other.Refreshes
 	}
 	return s.LastSeen.After(other.LastSeen)
-}
-
-func wrap(verb string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("session: %s: %w", verb, err)
 }

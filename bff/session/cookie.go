@@ -11,6 +11,9 @@ type Holder interface {
 	// Ticket names the session r came with. ErrNotFound when there is none, or
 	// what came is not one of ours; any other error means that nobody knows.
 	Ticket(r *http.Request) (Ticket, error)
+	// Admit returns the session itself too, which is one of sessions: for whoever
+	// wants it, it is the one thing to ask for.
+	Admit(r *http.Request, sessions *Manager) (Ticket, Session, error)
 	// Known names the session r came with as far as that is known without
 	// opening or asking anything. It is for the log: the session may have ended.
 	Known(r *http.Request) (ID, bool)
@@ -51,6 +54,16 @@ func (c Cookie) Ticket(r *http.Request) (Ticket, error) {
 		return Ticket{}, ErrNotFound
 	}
 	return ParseTicket(value)
+}
+
+// Admit implements Holder.
+func (c Cookie) Admit(r *http.Request, sessions *Manager) (Ticket, Session, error) {
+	t, err := c.Ticket(r)
+	if err != nil {
+		return Ticket{}, Session{}, err
+	}
+	s, err := sessions.Load(r.Context(), t)
+	return t, s, err
 }
 
 // Known implements Holder.

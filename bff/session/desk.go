@@ -21,11 +21,7 @@ type Desk struct {
 // problem.SessionRequired when r has no live one, whatever the reason, and
 // with problem.StoreUnavailable when the store could not say.
 func (d Desk) Admit(r *http.Request) (Ticket, Session, error) {
-	t, err := d.Browser.Ticket(r)
-	if err != nil {
-		return Ticket{}, Session{}, Problem(err)
-	}
-	s, err := d.Sessions.Load(r.Context(), t)
+	t, s, err := d.Browser.Admit(r, d.Sessions)
 	if err != nil {
 		return Ticket{}, Session{}, Problem(err)
 	}

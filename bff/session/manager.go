@@ -100,16 +100,6 @@ func (m *Manager) getUnless(ctx context.Context, id ID, have Mark) (Record, erro
 	return m.store.Get(ctx, id)
 }
 
-// Holds reports whether the store has a record of t, readable or not.
-func (m *Manager) Holds(ctx context.Context, t Ticket) (bool, error) {
-	id := t.ID()
-	_, err := m.getUnless(ctx, id, m.known.get(id, m.ring.keys.Load()).mark)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, wrap("look", err)
-}
-
 // Copier is a Store that may answer from a copy.
 type Copier interface {
 	// Forget drops the copy of a record, so that the next Get asks.

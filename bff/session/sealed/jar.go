@@ -61,52 +61,57 @@ func New(c Config) (*Jar, error) {
 	return &Jar{config: c, codec: made, form: formOf(c.Format)}, nil
 }
 
-// Ticket implements session.Holder: it opens the session that r came with. From
-// then on it knows it by the hash of its cookies.
+// Ticket implements session.Holder.
 func (j *Jar) Ticket(r *http.Request) (session.Ticket, error) {
-	known, ok := j.recall(r)
-	if !ok {
-		return j.look(r)
-	}
-	if held, err := j.holds(r.Context(), known); held || err != nil {
-		return known.ticket, err
+	t, _, err := j.Admit(r, j.config.Sessions)
+	return t, err
+}
+
+// Admit implements session.Holder, for the sessions it was made for: it opens the
+// one that r came with. From then on it knows it by the hash of its cookies.
+func (j *Jar) Admit(r *http.Request, _ *session.Manager) (session.Ticket, session.Session, error) {
+	if known, ok := j.recall(r); ok {
+		if s, err := j.load(r.Context(), known); !errors.Is(err, session.ErrNotFound) {
+			return known.ticket, s, err
+		}
 	}
 	return j.look(r)
 }
 
 // look is for cookies that did not just come over the same connection.
-func (j *Jar) look(r *http.Request) (session.Ticket, error) {
+func (j *Jar) look(r *http.Request) (session.Ticket, session.Session, error) {
 	came, err := find(j.config.Cookie.Name, r)
 	if err != nil {
-		return session.Ticket{}, err
+		return session.Ticket{}, session.Session{}, err
 	}
 	hash, turn := came.hash(), j.config.Keys.Turn()
 	if known, ok := j.opened.get(hash); ok && known.turn == turn {
-		if held, err := j.holds(r.Context(), known); held || err != nil {
+		if s, err := j.load(r.Context(), known); !errors.Is(err, session.ErrNotFound) {
 			remember(r, known)
-			return known.ticket, err
+			return known.ticket, s, err
 		}
 	}
 	found, err := j.unseal(came.text())
 	if err != nil {
-		return session.Ticket{}, err
+		return session.Ticket{}, session.Session{}, err
 	}
-	if err := j.admit(r.Context(), &found); err != nil {
-		return session.Ticket{}, err
+	s, err := j.admit(r.Context(), &found)
+	if err != nil {
+		return session.Ticket{}, session.Session{}, err
 	}
 	opened := seen{found.ticket, found.ticket.ID(), stampOf(&found.session), turn, j.config.Now()}
 	j.opened.put(hash, opened)
 	remember(r, opened)
-	return found.ticket, nil
+	return found.ticket, s, nil
 }
 
-// holds reports whether the session of what was seen is here, and need not be
-// asked for elsewhere yet.
-func (j *Jar) holds(ctx context.Context, known seen) (bool, error) {
+// load returns the session of what was seen: ErrNotFound when it is not here, or
+// must be asked for elsewhere again.
+func (j *Jar) load(ctx context.Context, known seen) (session.Session, error) {
 	if j.config.AskAgain > 0 && j.config.Now().Sub(known.asked) >= j.config.AskAgain {
-		return false, nil
+		return session.Session{}, session.ErrNotFound
 	}
-	return j.config.Sessions.Holds(ctx, known.ticket)
+	return j.config.Sessions.Load(ctx, known.ticket)
 }
 
 // Known implements session.Holder.
@@ -143,23 +148,24 @@ func (j *Jar) unseal(text string) (content, error) {
 }
 
 // admit makes a copy of a session that was opened, unless it has ended: here,
-// or at the provider.
-func (j *Jar) admit(ctx context.Context, found *content) error {
-	s, id := &found.session, found.ticket.ID()
+// or at the provider. It returns what the copy says.
+func (j *Jar) admit(ctx context.Context, found *content) (session.Session, error) {
+	s, id := found.session, found.ticket.ID()
 	facts := [][]string{{factEnded, string(id[:])}, {session.FactEndedSID, s.Issuer, s.SID}}
 	if s.SID == "" {
 		facts = facts[:1]
 	}
 	ended := j.config.Ended.Ask(facts...)
 	if err := j.refuseEnded(ctx, found.ticket, ended); err != nil {
-		return err
+		return session.Session{}, err
 	}
-	if err := j.config.Sessions.Adopt(ctx, found.ticket, *s, found.encoded); err != nil {
-		return err
+	s, err := j.config.Sessions.Adopt(ctx, found.ticket, s, found.encoded)
+	if err != nil {
+		return session.Session{}, err
 	}
 	// It may have ended in between: whoever ended it noted so before deleting the
 	// copy, so one of the two sees the other.
-	return j.refuseEnded(ctx, found.ticket, ended)
+	return s, j.refuseEnded(ctx, found.ticket, ended)
 }
 
 func (j *Jar) refuseEnded(ctx context.Context, t session.Ticket, q *session.Question) error {
