@@ -29,12 +29,15 @@ type RingKey struct {
 // put a new key first, and drop an old one once every session under it has
 // ended. It can be replaced while it is in use; where several instances share a
 // store, a new key must open on all of them before it seals on one.
-type KeyRing struct{ keys atomic.Pointer[[]ringKey] }
+type KeyRing struct {
+	keys  atomic.Pointer[[]ringKey]
+	turns atomic.Uint64
+}
 
 type ringKey struct {
 	id       string
 	master   []byte
-	extracts keyedHashes // under master, of tickets
+	extracts keyedHashes // under master, of tickets and IDs
 	macs     keyedHashes // for Record.Keys and notes
 }
 
@@ -99,14 +102,16 @@ func (k *KeyRing) Replace(keys []RingKey) error {
 		prepared = append(prepared, ringKey{key.ID, master, newKeyedHashes(master), newKeyedHashes(index)})
 	}
 	k.keys.Store(&prepared)
+	k.turns.Add(1)
 	return nil
 }
 
 // Turn marks the keys that a ring has: it is another once they are replaced.
-type Turn struct{ keys *[]ringKey }
+type Turn uint64
 
-// Turn returns that of the keys in use.
-func (k *KeyRing) Turn() Turn { return Turn{k.keys.Load()} }
+// Turn returns that of the keys in use. Whoever uses them asks for it before: then
+// they are at least as new.
+func (k *KeyRing) Turn() Turn { return Turn(k.turns.Load()) }
 
 // current are the keys in use, the sealing one first.
 func (k *KeyRing) current() []ringKey { return *k.keys.Load() }

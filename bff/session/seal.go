@@ -121,9 +121,21 @@ func (k *KeyRing) parse(data []byte) (key *ringKey, label []byte, head int, err 
 	return key, data[head : head+size], head + size, nil
 }
 
-func (k *ringKey) aead(t Ticket) (cipher.AEAD, error) {
-	uniform := k.extracts.sum(t.bits[:]) // HKDF-Extract is HMAC, the salt its key (RFC 5869 §2.2)
-	return newGCM(expand(uniform[:], sealInfo, 32))
+func (k *ringKey) aead(t Ticket) (cipher.AEAD, error) { return newGCM(k.sessionKey(t)) }
+
+// sessionKey is HKDF of the ticket, salted with the ring key: to extract is HMAC,
+// under the salt (RFC 5869 §2.2).
+func (k *ringKey) sessionKey(t Ticket) []byte {
+	uniform := k.extracts.sum(t.bits[:])
+	return expand(uniform[:], sealInfo, 32)
+}
+
+// labelKey is HKDF-Expand of the ring key, one block of which is HMAC of its info
+// and a 1 (RFC 5869 §2.3).
+func (k *ringKey) labelKey(id ID) []byte {
+	info := append(append(make([]byte, 0, len(labelInfo)+len(id)+1), labelInfo...), id[:]...)
+	key := k.extracts.sum(append(info, 1))
+	return key[:]
 }
 
 func (k *ringKey) sealLabel(id ID, label []byte) ([]byte, error) {
@@ -136,9 +148,7 @@ func (k *ringKey) sealLabel(id ID, label []byte) ([]byte, error) {
 	return aead.Seal(out, out, label, id[:]), nil
 }
 
-func (k *ringKey) labelAEAD(id ID) (cipher.AEAD, error) {
-	return newGCM(expand(k.master, labelInfo+string(id[:]), 32))
-}
+func (k *ringKey) labelAEAD(id ID) (cipher.AEAD, error) { return newGCM(k.labelKey(id)) }
 
 func newGCM(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)

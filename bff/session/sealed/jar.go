@@ -39,6 +39,7 @@ type Jar struct {
 	codec  codec
 	form   form
 	opened memo
+	made   time.Time
 }
 
 var _ session.Holder = (*Jar)(nil)
@@ -58,8 +59,11 @@ func New(c Config) (*Jar, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Jar{config: c, codec: made, form: formOf(c.Format)}, nil
+	return &Jar{config: c, codec: made, form: formOf(c.Format), made: c.Now()}, nil
 }
+
+// clock is the time since the jar was made.
+func (j *Jar) clock() time.Duration { return j.config.Now().Sub(j.made) }
 
 // Ticket implements session.Holder.
 func (j *Jar) Ticket(r *http.Request) (session.Ticket, error) {
@@ -99,7 +103,7 @@ func (j *Jar) look(r *http.Request) (session.Ticket, session.Session, error) {
 	if err != nil {
 		return session.Ticket{}, session.Session{}, err
 	}
-	opened := seen{found.ticket, found.ticket.ID(), stampOf(&found.session), turn, j.config.Now()}
+	opened := seen{found.ticket, found.ticket.ID(), stampOf(&found.session), turn, j.clock()}
 	j.opened.put(hash, opened)
 	remember(r, opened)
 	return found.ticket, s, nil
@@ -108,7 +112,7 @@ func (j *Jar) look(r *http.Request) (session.Ticket, session.Session, error) {
 // load returns the session of what was seen: ErrNotFound when it is not here, or
 // must be asked for elsewhere again.
 func (j *Jar) load(ctx context.Context, known seen) (session.Session, error) {
-	if j.config.AskAgain > 0 && j.config.Now().Sub(known.asked) >= j.config.AskAgain {
+	if j.config.AskAgain > 0 && j.clock()-known.asked >= j.config.AskAgain {
 		return session.Session{}, session.ErrNotFound
 	}
 	return j.config.Sessions.Load(ctx, known.ticket)
@@ -199,7 +203,7 @@ func (j *Jar) Give(w http.ResponseWriter, r *http.Request, t session.Ticket) err
 	if err != nil {
 		return err
 	}
-	j.opened.put(sha256.Sum256([]byte(text)), seen{t, t.ID(), stampOf(&s), turn, j.config.Now()})
+	j.opened.put(sha256.Sum256([]byte(text)), seen{t, t.ID(), stampOf(&s), turn, j.clock()})
 	for i, value := range values {
 		j.config.Cookie.Set(w, partName(j.config.Cookie.Name, i), value)
 	}

@@ -15,13 +15,14 @@ type stamp struct {
 
 func stampOf(s *session.Session) stamp { return stamp{s.Refreshes, s.LastSeen.Unix()} }
 
-// seen is what is known of a set of cookies that was opened.
+// seen is what is known of a set of cookies that was opened. It has no pointers,
+// so that the collector passes over all that is remembered.
 type seen struct {
 	ticket session.Ticket
 	id     session.ID // the ticket's
 	stamp  stamp
-	turn   session.Turn // of the ring that opened it: once a key has gone, it need not any more
-	asked  time.Time    // when it was last made sure that the session had not ended
+	turn   session.Turn  // of the ring that opened it: once a key has gone, it need not any more
+	asked  time.Duration // by the jar's clock, when it was last made sure that the session had not ended
 }
 
 // memo remembers the cookies that were opened, by their hash: opening costs a
