@@ -40,7 +40,7 @@ func (b *buckets) first(hash uint64) *uint32 {
 func (b *buckets) add(n uint32) {
 	head := b.first(b.of.hash(n))
 	*b.of.next(n), *head = *head, n
-	if b.count++; b.count > 2*b.n {
+	if b.count++; b.count > b.n {
 		b.grow()
 	}
 }
@@ -54,7 +54,7 @@ func (b *buckets) remove(n uint32) {
 	*at = *b.of.next(n)
 	b.count--
 	for range 3 { // faster than numbers go, so that it ends small
-		if b.count < b.n/2 {
+		if b.count < b.n/4 {
 			b.shrink()
 		}
 	}

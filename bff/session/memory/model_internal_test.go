@@ -134,7 +134,7 @@ func model(t *testing.T, steps []byte) {
 	}
 	now = now.Add(time.Hour)
 	s.sweep()
-	if s.bytes != 0 || s.byKey.count != 0 || s.byID.count != 0 || len(s.entries.chunks) != 0 || len(s.keys.chunks) != 0 || s.byID.n > 2 || s.slabs.region.lent() != 2 {
+	if s.bytes != 0 || s.byKey.count != 0 || s.byID.count != 0 || len(s.entries.chunks) != 0 || len(s.keys.chunks) != 0 || s.byID.n > 8 || s.slabs.region.lent() != 2 {
 		t.Fatalf("something is left: %d bytes, %d keys, %d buckets, %d slabs", s.bytes, s.byKey.count, s.byID.n, s.slabs.region.lent())
 	}
 }

@@ -227,7 +227,7 @@ func (e encrypter) open(text string) ([]byte, error) {
 	header, rest, direct := strings.Cut(text, "..")
 	aead, ok := keys.opens[header]
 	parts := strings.Split(rest, ".")
-	if !direct || !ok || len(parts) != 3 || strings.ContainsAny(rest, "\r\n") {
+	if !direct || !ok || len(parts) != 3 || hasLineEnd(rest) {
 		return nil, session.ErrNotFound
 	}
 	nonce, err := strictRaw.DecodeString(parts[0])
@@ -275,7 +275,7 @@ func (n nested) open(text string) ([]byte, error) {
 // spelling: such a decoder ignores the unused bits at the end of a part, and
 // several texts would open alike.
 func canonical(strict *base64.Encoding, text string) bool {
-	if strings.IndexByte(text, '\r') >= 0 || strings.IndexByte(text, '\n') >= 0 { // which decoders pass over
+	if hasLineEnd(text) {
 		return false
 	}
 	for {
@@ -289,6 +289,11 @@ func canonical(strict *base64.Encoding, text string) bool {
 		}
 		text = rest
 	}
+}
+
+// hasLineEnd finds what decoders of base64 pass over.
+func hasLineEnd(text string) bool {
+	return strings.IndexByte(text, '\r') >= 0 || strings.IndexByte(text, '\n') >= 0
 }
 
 // The encodings of the formats, with one spelling of everything.
