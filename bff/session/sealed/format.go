@@ -238,7 +238,7 @@ func (e encrypter) open(text string) ([]byte, error) {
 	if err != nil || len(tag) != aead.Overhead() {
 		return nil, session.ErrNotFound
 	}
-	sealed, err := strictRaw.AppendDecode(make([]byte, 0, len(rest)), []byte(parts[1]))
+	sealed, err := strictRaw.AppendDecode(make([]byte, 0, strictRaw.DecodedLen(len(parts[1]))+len(tag)), []byte(parts[1]))
 	if err != nil {
 		return nil, session.ErrNotFound
 	}
