@@ -2,7 +2,8 @@
 //
 // It owns redaction at the type: whatever formats, logs or marshals a secret
 // gets "[redacted]". The value leaves only through Reveal, so that every place
-// that uses one can be found by searching for that word.
+// that uses one can be found by searching for that word; in another form, which
+// only whoever gave it so has, through As.
 package secret
 
 import (
@@ -17,8 +18,9 @@ const Redacted = "[redacted]"
 
 // String is a secret text: a token, a client secret, a DSN with a password.
 type String struct {
-	value string
-	form  *Form // that value is written in; nil: it is the text itself
+	value   string // the text; "" if it was not read yet
+	form    *Form  // that it was given in; nil: as it is
+	written string // in form
 }
 
 // New wraps value.
@@ -32,23 +34,26 @@ type Form struct {
 
 // Written wraps a secret as form has it, "" if it is empty: what is hardly ever
 // revealed need not be read before.
-func Written(form *Form, written string) String { return String{written, form} }
+func Written(form *Form, written string) String { return String{form: form, written: written} }
+
+// Read returns the secret with its text at hand, for what is revealed often.
+func (s String) Read() String { return String{s.Reveal(), s.form, s.written} }
 
 // As returns the secret as form has it, if it was given so.
 func (s String) As(form *Form) (written string, ok bool) {
-	return s.value, s.form == form && form != nil
+	return s.written, s.form == form && form != nil
 }
 
 // Reveal returns the text, for the one call that must send it.
 func (s String) Reveal() string {
-	if s.form != nil {
-		return s.form.Read(s.value)
+	if s.value == "" && s.written != "" {
+		return s.form.Read(s.written)
 	}
 	return s.value
 }
 
 // Empty reports whether there is no secret.
-func (s String) Empty() bool { return s.value == "" }
+func (s String) Empty() bool { return s.value == "" && s.written == "" }
 
 // Len is the length of the text in bytes.
 func (s String) Len() int { return len(s.Reveal()) }

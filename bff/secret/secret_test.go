@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,5 +37,41 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 	}
 	if s.Reveal() != value || s.Empty() || s.Len() != len(value) || len(s.Fingerprint()) != 8 {
 		t.Error("a secret must still be usable")
+	}
+}
+
+// TestASecretMayBeWrittenInAnotherForm, and is none the less a secret.
+func TestASecretMayBeWrittenInAnotherForm(t *testing.T) {
+	read := 0
+	backwards := &secret.Form{Read: func(written string) string {
+		read++
+		letters := []byte(written)
+		slices.Reverse(letters)
+		return string(letters)
+	}}
+	s := secret.Written(backwards, "2retnuh")
+	if read > 0 || s.Empty() || s.Reveal() != "hunter2" || s.Len() != 7 || s.Fingerprint() != secret.New("hunter2").Fingerprint() {
+		t.Errorf("it is %q of %d, read %d times", s.Reveal(), s.Len(), read)
+	}
+	for _, s := range []secret.String{s, s.Read()} {
+		if written, ok := s.As(backwards); !ok || written != "2retnuh" {
+			t.Errorf("written it is %q, %v", written, ok)
+		}
+		if _, ok := s.As(&secret.Form{}); ok {
+			t.Error("it is in a form that it was not given in")
+		}
+		if shown := fmt.Sprintf("%v %+v %#v %x", s, s, s, s); strings.Contains(shown, "retnuh") || strings.Contains(shown, "hunter") {
+			t.Errorf("it shows: %s", shown)
+		}
+	}
+	before := read
+	if s := s.Read(); s.Reveal() != "hunter2" || s.Reveal() != "hunter2" || read != before+1 {
+		t.Errorf("what was read is read again: %d times", read-before)
+	}
+	if _, ok := secret.New("x").As(nil); ok {
+		t.Error("the text as it is is no form")
+	}
+	if empty := secret.Written(backwards, ""); !empty.Empty() || empty.Reveal() != "" {
+		t.Error("what is empty in a form is not empty")
 	}
 }

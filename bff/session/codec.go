@@ -183,7 +183,7 @@ func (s *Session) setText(number protowire.Number, text string) error {
 	case fieldClaims:
 		s.Claims, err = unpackBytes(text)
 	case fieldAccess:
-		s.Tokens.Access, err = unpackSecret(text)
+		s.Tokens.Access, err = readSecret(text)
 	case fieldRefresh:
 		s.Tokens.Refresh, err = shortSecret(text)
 	case fieldID:
@@ -208,20 +208,23 @@ func (s *Session) setText(number protowire.Number, text string) error {
 	return err
 }
 
-func unpackSecret(short string) (secret.String, error) {
-	text, err := unpack(short)
-	return secret.New(text), err
-}
-
-// asShort is how a session keeps the tokens that few calls ask for.
+// asShort is how a session keeps its tokens.
 var asShort = &secret.Form{Read: func(short string) string {
 	text, _ := unpack(short) // was checked when it was read
 	return text
 }}
 
+// readSecret is shortSecret, for what calls ask for.
+func readSecret(short string) (secret.String, error) {
+	token, err := shortSecret(short)
+	return token.Read(), err
+}
+
 func shortSecret(short string) (secret.String, error) {
-	_, err := unpackedLen(short)
-	return secret.Written(asShort, short), err
+	if _, err := unpackedLen(short); err != nil {
+		return secret.String{}, err
+	}
+	return secret.Written(asShort, short), nil
 }
 
 func (g *Grant) setText(number protowire.Number, text string) (err error) {
@@ -231,7 +234,7 @@ func (g *Grant) setText(number protowire.Number, text string) (err error) {
 	case grantScope:
 		g.Scopes = append(g.Scopes, text)
 	case grantAccess:
-		g.Access, err = unpackSecret(text)
+		g.Access, err = readSecret(text)
 	}
 	return err
 }

@@ -36,6 +36,6 @@ func (l Lifetimes) Expires(s *Session) time.Time {
 }
 
 // grain is how stale LastSeen may be before it is worth a write, so that a
-// read of a session hardly ever becomes one: a twentieth of the idle timeout,
-// a minute at the most.
-func (l Lifetimes) grain() time.Duration { return min(l.Idle/20, time.Minute) }
+// read of a session hardly ever becomes one: a twentieth of the idle timeout, five
+// minutes at the most.
+func (l Lifetimes) grain() time.Duration { return min(l.Idle/20, 5*time.Minute) }
