@@ -92,7 +92,7 @@ func logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
 // its work is done: one that met a store that is down may come again.
 func (e *Endpoints) endAtProvider(ctx context.Context, token LogoutToken) (ended int, err error) {
 	sessions, notes := e.config.Desk.Sessions, e.config.Desk.Board()
-	if token.SID == "" && e.config.Desk.Scattered {
+	if token.SID == "" && e.config.Desk.Sessions.Scattered() {
 		return 0, problem.New(problem.LogoutTokenInvalid, nil).WithDetail("sessions can be ended here by sid only")
 	}
 	used, err := notes.Noted(ctx, factLogoutToken, token.Issuer, token.ID)

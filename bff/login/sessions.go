@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 
@@ -42,12 +41,12 @@ func (e *Endpoints) Sessions(w http.ResponseWriter, r *http.Request) error {
 
 // listed are the sessions of a user, as far as they can be found.
 func (e *Endpoints) listed(ctx context.Context, ticket session.Ticket, s session.Session) ([]session.Listing, error) {
+	if e.config.Desk.Sessions.Scattered() {
+		return []session.Listing{e.config.Desk.Sessions.Listed(ticket, &s)}, nil
+	}
 	list, err := e.config.Desk.Sessions.OfSubject(ctx, s.Issuer, s.Subject)
 	if err != nil {
 		return nil, problem.New(problem.StoreUnavailable, err)
-	}
-	if e.config.Desk.Scattered { // the others are those that happened to come by here
-		list = slices.DeleteFunc(list, func(l session.Listing) bool { return l.ID != ticket.ID() })
 	}
 	return list, nil
 }

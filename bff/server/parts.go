@@ -40,17 +40,18 @@ func ringKeys(keys []config.Key) []session.RingKey {
 }
 
 func newDesk(c *config.Config, h home, keys *session.KeyRing, ended func(session.ID), now func() time.Time) (session.Desk, error) {
-	sessions, err := session.New(h.Store, session.Config{Keys: keys, Ended: ended, Lifetimes: lifetimes(c.Session), Now: now})
+	scattered := h.browser != nil
+	sessions, err := session.New(h.Store, session.Config{
+		Keys: keys, Ended: ended, Lifetimes: lifetimes(c.Session), Scattered: scattered, Now: now,
+	})
 	if err != nil {
 		return session.Desk{}, fmt.Errorf("server: %w", err)
 	}
 	desk := session.Desk{Browser: sessionCookie(c), Sessions: sessions, Notes: h.notes}
-	if h.browser == nil {
-		return desk, nil
-	}
-	desk.Scattered = true
-	if desk.Browser, err = h.browser(sessionCookie(c), sessions); err != nil {
-		return session.Desk{}, fmt.Errorf("server: %w", err)
+	if scattered {
+		if desk.Browser, err = h.browser(sessionCookie(c), sessions); err != nil {
+			return session.Desk{}, fmt.Errorf("server: %w", err)
+		}
 	}
 	return desk, nil
 }

@@ -13,8 +13,6 @@ type Desk struct {
 	Sessions *Manager
 	// Notes keeps what every instance must know; nil: Sessions does.
 	Notes *Manager
-	// Scattered says that sessions cannot be found by whose they are.
-	Scattered bool
 }
 
 // Admit returns the session r belongs to. It fails with

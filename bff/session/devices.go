@@ -27,6 +27,14 @@ func (s *Session) label() []byte {
 	return part.encode()
 }
 
+// Listed is what OfSubject would say of the session s of t.
+func (m *Manager) Listed(t Ticket, s *Session) Listing {
+	id := t.ID()
+	return Listing{
+		ID: id, Handle: m.ring.handle(id), Device: s.Device, Created: s.Created, LastSeen: s.LastSeen, Expires: m.lives.Expires(s),
+	}
+}
+
 // OfSubject lists the live sessions of a subject, the newest first.
 func (m *Manager) OfSubject(ctx context.Context, issuer, subject string) ([]Listing, error) {
 	records, err := m.find(ctx, m.ring.SubjectKeys(issuer, subject))

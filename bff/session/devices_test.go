@@ -39,6 +39,48 @@ func TestAUserSeesTheirSessionsAndNobodyElses(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeSearchedIsNotIndexed: where others of a user's sessions are
+// elsewhere, a record says neither whose it is nor from where, and a session is
+// listed by itself.
+func TestWhatCannotBeSearchedIsNotIndexed(t *testing.T) {
+	keys := ring(t, key("a"))
+	h := newHouse(t, keys)
+	m, err := session.New(h.store, session.Config{Keys: keys, Now: func() time.Time { return h.now }, Lifetimes: h.Lifetimes(), Scattered: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := m.Create(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := h.store.Get(t.Context(), ticket.ID())
+	if err != nil || len(r.Keys) != 1 {
+		t.Errorf("the record has %d keys, %v", len(r.Keys), err)
+	}
+	if label := session.OpenLabel(keys, r.ID, r.Data); label != nil {
+		t.Errorf("its label says %q", label)
+	}
+	s, err := m.Load(t.Context(), ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	indexed := create(t, h, alice)
+	list, err := h.OfSubject(t.Context(), alice.Issuer, alice.Subject)
+	if err != nil || len(list) != 1 {
+		t.Fatalf("%d are found, %v", len(list), err)
+	}
+	own := m.Listed(ticket, &s)
+	if own.Handle == "" || own.ID != ticket.ID() {
+		t.Errorf("it is listed as %+v", own)
+	}
+	if own.ID, own.Handle = indexed.ID(), list[0].Handle; !cmp.Equal(own, list[0], byValue) {
+		t.Errorf("it is listed as %+v, another as %+v", own, list[0])
+	}
+	if n, err := m.EndSID(t.Context(), alice.Issuer, alice.SID); n != 2 || err != nil {
+		t.Errorf("ended %d, %v", n, err)
+	}
+}
+
 func TestAListedSessionIsEndedWithoutItsTicket(t *testing.T) {
 	h := newHouse(t, session.EphemeralKeyRing())
 	kept, lost := create(t, h, alice), create(t, h, alice)

@@ -6,15 +6,18 @@ const (
 	indexSID     = "sid"
 )
 
-// indexKeys are the keys under which a session is found again: by its subject
-// and by the provider's session ID, both within their issuer.
-func (k *KeyRing) indexKeys(s *Session) []Key {
-	key := &k.current()[0]
-	keys := []Key{key.hash(indexSubject, s.Issuer, s.Subject)}
-	if s.SID != "" {
-		keys = append(keys, key.hash(indexSID, s.Issuer, s.SID))
+// appendSIDKey and appendSubjectKey append the keys under which a session is found
+// again: by the provider's session ID, if it gave one, and by its subject, both
+// within their issuer.
+func (k *KeyRing) appendSIDKey(keys []Key, s *Session) []Key {
+	if s.SID == "" {
+		return keys
 	}
-	return keys
+	return append(keys, k.current()[0].hash(indexSID, s.Issuer, s.SID))
+}
+
+func (k *KeyRing) appendSubjectKey(keys []Key, s *Session) []Key {
+	return append(keys, k.current()[0].hash(indexSubject, s.Issuer, s.Subject))
 }
 
 // SubjectKeys returns the index keys of a subject, one per key of the ring:

@@ -17,6 +17,8 @@ type Manager struct {
 	ended func(ID)
 	now   func() time.Time
 	known *opened
+
+	scattered bool
 }
 
 // Config is what a Manager needs besides its store.
@@ -26,6 +28,9 @@ type Config struct {
 	// Ended is told of every session that was ended through this Manager; nil
 	// tells nobody. Of what ends elsewhere, or by itself, it hears nothing.
 	Ended func(ID)
+	// Scattered says that the store has some of a user's sessions at most, so that
+	// none is looked for by whose it is.
+	Scattered bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -44,11 +49,14 @@ func New(store Store, c Config) (*Manager, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Manager{store: store, ring: c.Keys, lives: c.Lifetimes, ended: c.Ended, now: c.Now, known: newOpened(c.Now)}, nil
+	return &Manager{store: store, ring: c.Keys, lives: c.Lifetimes, ended: c.Ended, now: c.Now, known: newOpened(c.Now), scattered: c.Scattered}, nil
 }
 
 // Lifetimes returns the bounds the sessions live under.
 func (m *Manager) Lifetimes() Lifetimes { return m.lives }
+
+// Scattered tells what the Config said.
+func (m *Manager) Scattered() bool { return m.scattered }
 
 // Create keeps s as a new session under a new ticket. ErrTooLarge when the
 // store cannot take it.
@@ -268,9 +276,12 @@ func (m *Manager) record(t Ticket, s *Session, version Version) (Record, error) 
 }
 
 func (m *Manager) sealed(t Ticket, s *Session, encoded []byte, version Version) (Record, error) {
-	data, err := m.ring.seal(t, s.label(), encoded)
-	if err != nil {
-		return Record{}, err
+	r := Record{ID: t.ID(), Version: version, Expires: m.lives.Expires(s), Keys: m.ring.appendSIDKey(nil, s)}
+	var label []byte
+	if !m.scattered {
+		label, r.Keys = s.label(), m.ring.appendSubjectKey(r.Keys, s)
 	}
-	return Record{ID: t.ID(), Version: version, Expires: m.lives.Expires(s), Keys: m.ring.indexKeys(s), Data: data}, nil
+	var err error
+	r.Data, err = m.ring.seal(t, label, encoded)
+	return r, err
 }

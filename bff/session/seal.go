@@ -13,7 +13,7 @@ import (
 //	1 byte   format, sealedV2
 //	1 byte   length of the ring key's ID
 //	n bytes  the ring key's ID
-//	2 bytes  length of the label
+//	2 bytes  length of the label, 0 if there is none
 //	n bytes  the label, sealed: a nonce and AES-256-GCM of the encoded label,
 //	         with the record's ID as additional data
 //	12 bytes nonce
@@ -32,8 +32,8 @@ const (
 	labelInfo = "cloakroom label v1"
 )
 
-// seal encrypts the session plain of t, and its label, with the ring's first
-// key.
+// seal encrypts the session plain of t, and its label if it has one, with the
+// ring's first key.
 func (k *KeyRing) seal(t Ticket, label, plain []byte) ([]byte, error) {
 	key := &k.current()[0]
 	aead, err := key.aead(t)
@@ -41,9 +41,11 @@ func (k *KeyRing) seal(t Ticket, label, plain []byte) ([]byte, error) {
 		return nil, err
 	}
 	id := t.ID()
-	tag, err := key.sealLabel(id, label)
-	if err != nil {
-		return nil, err
+	var tag []byte
+	if len(label) > 0 {
+		if tag, err = key.sealLabel(id, label); err != nil {
+			return nil, err
+		}
 	}
 	head := 2 + len(key.id) + 2 + len(tag)
 	data := make([]byte, 0, head+nonceSize+len(plain)+aead.Overhead())

@@ -16,7 +16,7 @@ type usage struct {
 	Burst    float64       `json:"burst" flag:"burst" value:"3" about:"of which so many come together, since a page makes them"`
 	Life     time.Duration `json:"life_ns" flag:"life" value:"8h" about:"a session lasts so long on average"`
 	Token    time.Duration `json:"token_ns" flag:"token" value:"5m" about:"an access token is renewed by the first call after so long"`
-	Touch    time.Duration `json:"touch_ns" flag:"touch" value:"1m" about:"a call writes when the last one was noted so long ago (a twentieth of idle_timeout, a minute at most)"`
+	Touch    time.Duration `json:"touch_ns" flag:"touch" value:"1m30s" about:"a call writes when the last one was noted so long ago (a twentieth of idle_timeout, five minutes at most)"`
 	MaxAge   time.Duration `json:"max_age_ns" flag:"max-age" value:"2s" about:"near_cache.max_age"`
 	Request  float64       `json:"request_bytes" flag:"request-bytes" value:"700" about:"bytes of a request without its session cookies"`
 	Answer   float64       `json:"answer_bytes" flag:"answer-bytes" value:"1500" about:"bytes of an answer with its header (the measured ones have 1 KiB of body)"`
