@@ -145,7 +145,7 @@ type Session struct {
 	MaxBytes int64 `key:"max_bytes" default:"256MiB" doc:"Most memory that store memory takes: bytes, or with KiB, MiB, GiB; at least 1MiB."`
 	// IdleTimeout ends a session that nobody uses; at least one second, at
 	// most AbsoluteTimeout.
-	IdleTimeout time.Duration `key:"idle_timeout" default:"30m" doc:"A session unused for this long ends."`
+	IdleTimeout time.Duration `key:"idle_timeout" default:"30m" doc:"A session unused for this long ends; a twentieth of it earlier, or five minutes, at most."`
 	// AbsoluteTimeout ends a session however much it is used.
 	AbsoluteTimeout time.Duration `key:"absolute_timeout" default:"12h" doc:"A session this old ends, used or not."`
 	// Keys is the key ring: the first seals, all open. Empty means that a key

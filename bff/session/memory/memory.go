@@ -101,18 +101,19 @@ func New(c Config) (*Store, error) {
 		return nil, errors.New("memory: bounds must not be negative")
 	}
 	// Of blocks more than there can be once they are gathered: see slabs.compact.
-	// The bound is passed by one session at most, before others go.
-	entries, keys := c.MaxBytes/overhead+1, c.MaxBytes/keyCost+session.MaxKeys
-	reserved := 2*c.MaxBytes/slabSize + 3*int64(classes) +
-		tablesFor[entry](entries) + tablesFor[uint32](entries) + tablesFor[keyed](keys) + tablesFor[uint32](keys)
-	if reserved > math.MaxUint32/4 {
+	// The bound is passed by one session at most, and its keys before an update,
+	// before others go.
+	entries, keys := c.MaxBytes/overhead+1, c.MaxBytes/keyCost+2*session.MaxKeys
+	blocks := 2*c.MaxBytes/slabSize + 3*int64(classes)
+	tables := tablesFor[entry](entries) + tablesFor[uint32](entries) + tablesFor[keyed](keys) + tablesFor[uint32](keys)
+	if blocks+tables > math.MaxUint32/4 {
 		return nil, errors.New("memory: the bound is too large")
 	}
-	region, err := reserve(int(reserved))
+	region, err := reserve(int(blocks + tables))
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{config: c, slabs: &slabs{region: region}, entries: newSlots[entry](region), keys: newSlots[keyed](region)}
+	s := &Store{config: c, slabs: &slabs{region: region, most: int(blocks)}, entries: newSlots[entry](region), keys: newSlots[keyed](region)}
 	s.byID, s.byKey = newBuckets(region, entryChain{s}), newBuckets(region, keyChain{s})
 	return s, nil
 }

@@ -139,6 +139,25 @@ func model(t *testing.T, steps []byte) {
 	}
 }
 
+// TestBlocksLeaveRoomForTheTables: however badly sessions of all sizes lie, as many
+// as the bound lets in have their entries.
+func TestBlocksLeaveRoomForTheTables(t *testing.T) {
+	const bound = 1 << 20
+	s, err := New(Config{MaxBytes: bound})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, ok := 0, true; ok; n++ {
+		_, _, ok = s.slabs.alloc(1, n*step%(slabSize-step))
+	}
+	for range bound/overhead + 1 {
+		s.byID.add(s.entries.take())
+	}
+	for range bound/keyCost + 2*session.MaxKeys {
+		s.byKey.add(s.keys.take())
+	}
+}
+
 func (p *plain) under(key session.Key, now time.Time) (found []session.Record) {
 	for _, r := range p.records {
 		for _, k := range r.Keys {

@@ -60,6 +60,8 @@ type slab struct {
 // slabs lends blocks.
 type slabs struct {
 	region *region
+	most   int // how many may be in use: the others are for tables
+	inUse  int
 	all    []slab         // by their numbers in the region
 	room   [classes]int32 // the first slab of each class with room, counted from 1
 	used   [classes]int   // blocks
@@ -97,10 +99,14 @@ func (s *slabs) alloc(owner uint32, n int) (block, []byte, bool) {
 
 // begin takes a slab into use.
 func (s *slabs) begin(class int) bool {
+	if s.inUse == s.most {
+		return false
+	}
 	i, ok := s.region.take()
 	if !ok {
 		return false
 	}
+	s.inUse++
 	for i >= len(s.all) {
 		s.all = append(s.all, slab{})
 	}
@@ -143,6 +149,7 @@ func (s *slabs) end(i int32) {
 	s.count[s.all[i].class]--
 	s.all[i] = slab{}
 	s.region.give(int(i))
+	s.inUse--
 }
 
 // compact empties one slab whose blocks find room in others of its class, if
