@@ -115,7 +115,7 @@ func TestAnAnswerThatComesBeforeTheBodyEnds(t *testing.T) {
 				c := f.dial(t)
 				c.say(strings.Replace(f.fill("{post}Expect: 100-continue\r\n"), "/api/orders", "/api/early", 1) + framing)
 				got, _ := hear(t, c, "POST")
-				if got == "100" {
+				for got == "100" { // ReverseProxy may say so itself, and pass on that the API does
 					got, _ = hear(t, c, "POST")
 				}
 				if got != "403" {
