@@ -3,7 +3,6 @@ package session
 import (
 	"errors"
 	"time"
-	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -123,8 +122,7 @@ func (g *Grant) encode() []byte {
 
 func decode(b []byte) (Session, error) {
 	var s Session
-	// What was opened is nobody else's: its bytes are the texts.
-	if err := eachField(b, unsafe.String(unsafe.SliceData(b), len(b)), &s); err != nil {
+	if err := eachField(b, textOf(b), &s); err != nil {
 		return Session{}, err
 	}
 	return s, nil
@@ -189,6 +187,9 @@ func (s *Session) setText(number protowire.Number, text string) error {
 	case fieldID:
 		s.Tokens.ID, err = shortSecret(text)
 	case fieldScope:
+		if s.Tokens.Scopes == nil {
+			s.Tokens.Scopes = make([]string, 0, 4)
+		}
 		s.Tokens.Scopes = append(s.Tokens.Scopes, text)
 	case fieldACR:
 		s.ACR = text

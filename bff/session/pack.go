@@ -3,6 +3,7 @@ package session
 import (
 	"encoding/base64"
 	"strings"
+	"unsafe"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -69,16 +70,11 @@ func appendWords(b []byte, text string) []byte {
 
 // unpack reverses appendToken and appendWords.
 func unpack(short string) (string, error) {
-	size, err := unpackedLen(short)
-	if err != nil || short == "" || short[0] >= texts {
-		return short, err
+	if short == "" || short[0] >= texts {
+		return short, nil
 	}
-	var room [4096]byte
-	b := room[:0]
-	if size > len(room) {
-		b = make([]byte, 0, size)
-	}
-	return string(appendUnpacked(b, short)), nil
+	b, err := unpackBytes(short)
+	return textOf(b), err
 }
 
 // unpackBytes is unpack, for bytes of the caller's own.
@@ -89,6 +85,9 @@ func unpackBytes(short string) ([]byte, error) {
 	}
 	return appendUnpacked(make([]byte, 0, size), short), nil
 }
+
+// textOf is b as a text, without a copy: it is not to be altered any more.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // unpackedLen is the length of what unpack returns. It fails where unpack does.
 func unpackedLen(short string) (int, error) {
