@@ -13,7 +13,7 @@ const loaded = `(document.readyState === "complete" && !document.querySelector("
 // aim is a function of a selector: the point to click at, or why it is not to
 // be clicked at yet. It waits for what a person waits for: the page has come and
 // its program runs, the element is seen, takes a click, stands still from one
-// frame to the next, and nothing lies over it. Before that the mouse may hit
+// frame to the next, by the clock that animations go by, and nothing lies over it. Before that the mouse may hit
 // what will be elsewhere once the style sheet is there.
 const aim = `(async (selector) => {
   const frame = () => new Promise(requestAnimationFrame);
@@ -25,8 +25,9 @@ const aim = `(async (selector) => {
   e.scrollIntoView({block: "center", inline: "nearest", behavior: "instant"});
   const box = () => { const {x, y, width, height} = e.getClientRects()[0] ?? {}; return {x, y, width, height}; };
   await frame();
-  const before = box();
+  const before = box(), since = document.timeline.currentTime;
   await frame();
+  if (document.timeline.currentTime === since || e.getAnimations().some((a) => a.pending)) return {Not: "time stands still"};
   const {x, y, width, height} = box();
   if (x !== before.x || y !== before.y || width !== before.width || height !== before.height || !(width * height)) return {Not: "it moves"};
   const [X, Y] = [x + width / 2, y + height / 2], hit = document.elementFromPoint(X, Y);
