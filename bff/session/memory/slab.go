@@ -2,8 +2,9 @@ package memory
 
 import "encoding/binary"
 
-// The blocks of a slab are all of one size. A block begins with the number of the entry whose data it holds, 0 when it is
-// free; then its next 4 bytes name the next free block of its slab.
+// The blocks of a slab are all of one size. A block begins with the number of the
+// entry whose data it holds, 0 when it is free; then its next 4 bytes name the next
+// free block of its slab.
 const blockHead = 4
 
 // Sizes of blocks, in bytes: every 32nd up to 16 KiB, so that a session wastes 16

@@ -153,13 +153,10 @@ func (s *Store) GetUnless(ctx context.Context, id session.ID, have session.Mark)
 		return session.Record{}, fmt.Errorf("redis: get: %w", err)
 	}
 	r, _, err := decodeHead(id, head)
-	if err == nil && r.Version == have.Version {
-		return r, nil
+	if err != nil || r.Version == have.Version {
+		return r, err
 	}
-	if len(head) == 0 {
-		return session.Record{}, session.ErrNotFound
-	}
-	return s.Get(ctx, id)
+	return s.Get(within, id)
 }
 
 // Update implements session.Store.

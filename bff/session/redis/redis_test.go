@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -55,6 +56,39 @@ func suite(t *testing.T, url string) {
 	}}
 	storetest.Run(t, backend)
 	storetest.RunConcurrent(t, backend)
+}
+
+// TestWhoHasARecordIsSparedTheRest: only who has its present state is.
+func TestWhoHasARecordIsSparedTheRest(t *testing.T) {
+	t.Parallel()
+	s, ctx := open(t, "redis://"+servers.Redis(t).Addr()), t.Context()
+	crowd, err := storetest.NewCrowd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := crowd.Record()
+	if r.Version, err = s.Create(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	have := session.MarkOf(r.Version, r.Data)
+	if got, err := s.GetUnless(ctx, r.ID, have); err != nil || got.Data != nil || got.Keys != nil || got.Version != r.Version || got.ID != r.ID {
+		t.Errorf("whoever has it gets %d bytes at version %d, %v", len(got.Data), got.Version, err)
+	}
+	r.Data = crowd.Record().Data
+	if r.Version, err = s.Update(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	for name, had := range map[string]session.Mark{"the state before": have, "none": {}} {
+		if got, err := s.GetUnless(ctx, r.ID, had); err != nil || !bytes.Equal(got.Data, r.Data) || got.Version != r.Version {
+			t.Errorf("whoever has %s gets %d bytes at version %d, %v", name, len(got.Data), got.Version, err)
+		}
+	}
+	if err := s.Delete(ctx, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.GetUnless(ctx, r.ID, session.MarkOf(r.Version, r.Data)); !errors.Is(err, session.ErrNotFound) {
+		t.Errorf("whoever has one that is gone: %v", err)
+	}
 }
 
 // TestTheServerCanReadNothing looks for a real session in all the server has:
