@@ -75,6 +75,7 @@ func (l *Lines) flush() error {
 // prompt is a handler whose lines are not held back.
 type prompt struct {
 	slog.Handler
+	held  slog.Handler // writes those that are, and blots nothing out
 	lines *Lines
 }
 
@@ -83,17 +84,18 @@ func (p prompt) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (p prompt) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return prompt{p.Handler.WithAttrs(attrs), p.lines}
+	return prompt{p.Handler.WithAttrs(attrs), p.held.WithAttrs(attrs), p.lines}
 }
 
 func (p prompt) WithGroup(name string) slog.Handler {
-	return prompt{p.Handler.WithGroup(name), p.lines}
+	return prompt{p.Handler.WithGroup(name), p.held.WithGroup(name), p.lines}
 }
 
-// unhurried is log without haste.
-func unhurried(log *slog.Logger) *slog.Logger {
+// unhurried is the handler of log for lines that may be held back, in which
+// nothing is left to blot out.
+func unhurried(log *slog.Logger) slog.Handler {
 	if p, ok := log.Handler().(prompt); ok {
-		return slog.New(p.Handler)
+		return p.held
 	}
-	return log
+	return log.Handler()
 }

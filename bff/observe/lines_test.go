@@ -124,3 +124,22 @@ func TestHeldLinesAreBoundedAndStayWhole(t *testing.T) {
 		}
 	})
 }
+
+// What is held back is not looked through, so what the client wrote must have
+// been.
+func TestNoTokenReachesAHeldLine(t *testing.T) {
+	const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+	out := &writes{}
+	lines := observe.HoldLines(out)
+	h := observe.Access{Log: observe.NewLogger(lines, slog.LevelInfo, "json").With("instance", "a")}.Handler(http.NotFoundHandler())
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Method, r.URL.Path = jwt, "/orders/"+jwt+"/code=secret"
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if err := lines.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(out.all(), "")
+	if strings.Contains(got, "eyJ") || strings.Contains(got, "secret") || strings.Count(got, "[redacted]") != 3 || !strings.Contains(got, `"instance":"a"`) {
+		t.Error(got)
+	}
+}

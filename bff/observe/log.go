@@ -13,15 +13,19 @@ import (
 // "text", from level up, and blots out what looks like a token. Where w is Lines,
 // an Access holds its own back.
 func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level, ReplaceAttr: redact}
-	var handler slog.Handler = slog.NewJSONHandler(w, options)
-	if format == "text" {
-		handler = slog.NewTextHandler(w, options)
-	}
+	handler := newHandler(w, level, format, redact)
 	if lines, ok := w.(*Lines); ok {
-		handler = prompt{handler, lines}
+		handler = prompt{handler, newHandler(w, level, format, nil), lines}
 	}
 	return slog.New(handler)
+}
+
+func newHandler(w io.Writer, level slog.Level, format string, replace func([]string, slog.Attr) slog.Attr) slog.Handler {
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: replace}
+	if format == "text" {
+		return slog.NewTextHandler(w, options)
+	}
+	return slog.NewJSONHandler(w, options)
 }
 
 // tokenLike is a JWT (two base64url parts at least), the credentials of an

@@ -6,28 +6,35 @@ import (
 	"strings"
 )
 
-// strippedRequest are the headers a client may not give to an upstream.
-// X-Forwarded-*, Proxy-*, X-Ssl-* and names with an underscore go too (see
-// strippedPrefixes), and whatever Connection lists.
-var strippedRequest = map[string]bool{
+// stripped knows the headers a client may not give to an upstream. Whatever
+// Connection lists goes too.
+func stripped(name string) bool {
+	switch name {
 	// The browser's credentials for us are not the upstream's (BBA-7).
-	"Cookie": true, "Cookie2": true, "Authorization": true, "Dpop": true, "X-Csrf": true,
-	// Who the client is, only we say (BBA-12).
-	"Forwarded": true, "X-Real-Ip": true, "X-Client-Ip": true, "True-Client-Ip": true, "Cf-Connecting-Ip": true,
-	"Fastly-Client-Ip": true, "X-Cluster-Client-Ip": true, "X-Host": true, "Via": true,
-	"Remote-User": true, "X-Remote-User": true, "X-Webauth-User": true,
-	"Client-Cert": true, "Client-Cert-Chain": true, "X-Client-Cert": true, "X-Client-Dn": true, // RFC 9440 §4
-	// A second method or path that some frameworks prefer over the first:
-	// decision and execution would differ (BBA-17, BBA-19).
-	"X-Http-Method-Override": true, "X-Http-Method": true, "X-Method-Override": true,
-	"X-Original-Url": true, "X-Original-Uri": true, "X-Rewrite-Url": true, "X-Original-Host": true, "X-Original-Method": true,
-	// CGI turns "Proxy" into the variable HTTP_PROXY (httpoxy).
-	"Proxy": true,
-	// Belongs to an h2c upgrade, which is never made.
-	"Http2-Settings": true,
+	case "Cookie", "Cookie2", "Authorization", "Dpop", "X-Csrf",
+		// Who the client is, only we say (BBA-12).
+		"Forwarded", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip",
+		"Fastly-Client-Ip", "X-Cluster-Client-Ip", "X-Host", "Via",
+		"Remote-User", "X-Remote-User", "X-Webauth-User",
+		"Client-Cert", "Client-Cert-Chain", "X-Client-Cert", "X-Client-Dn", // RFC 9440 §4
+		// A second method or path that some frameworks prefer over the first:
+		// decision and execution would differ (BBA-17, BBA-19).
+		"X-Http-Method-Override", "X-Http-Method", "X-Method-Override",
+		"X-Original-Url", "X-Original-Uri", "X-Rewrite-Url", "X-Original-Host", "X-Original-Method",
+		// CGI turns "Proxy" into the variable HTTP_PROXY (httpoxy).
+		"Proxy",
+		// Belongs to an h2c upgrade, which is never made.
+		"Http2-Settings":
+		return true
+	}
+	for _, prefix := range [...]string{"X-Forwarded-", "Proxy-", "X-Ssl-", "Ssl-", "X-Auth-Request-"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	// CGI-like upstreams read X_Forwarded_For as X-Forwarded-For.
+	return strings.Contains(name, "_")
 }
-
-var strippedPrefixes = []string{"X-Forwarded-", "Proxy-", "X-Ssl-", "Ssl-", "X-Auth-Request-"}
 
 // request makes the upstream's request. Its trailer is left out: a recipient may
 // discard it (RFC 9110 §6.5.1), and anything could hide there.
@@ -60,7 +67,7 @@ func (x *exchange) header() http.Header {
 	h := make(http.Header, len(from)+3)
 	connection := from["Connection"]
 	for name, values := range from {
-		if !hopByHop(name) && !strippedRequest[name] && !hasStrippedPrefix(name) && !listed(connection, name) {
+		if !hopByHop(name) && !stripped(name) && !listed(connection, name) {
 			h[name] = values
 		}
 	}
@@ -132,14 +139,3 @@ func plainQuery(query string) string {
 }
 
 func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
-
-// hasStrippedPrefix also finds names with an underscore: CGI-like upstreams
-// read X_Forwarded_For as X-Forwarded-For.
-func hasStrippedPrefix(name string) bool {
-	for _, prefix := range strippedPrefixes {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return strings.Contains(name, "_")
-}

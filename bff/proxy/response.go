@@ -8,31 +8,35 @@ import (
 	"cloakroom/shared/problem"
 )
 
-// powers are the headers by which an answer would act on our whole origin, on
-// the browser's future requests, or on a server in front of us. An upstream
-// has no business with any of them.
-var powers = map[string]bool{
+// forbidden knows the headers by which an answer would act on our whole origin,
+// on the browser's future requests, or on a server in front of us: an upstream
+// has no business with any of them. name is canonical.
+func forbidden(name string) bool {
+	switch name {
 	// Cookies and storage of our origin.
-	"Set-Cookie": true, "Set-Cookie2": true, "Clear-Site-Data": true,
-	"Sec-Session-Registration": true, "Secure-Session-Registration": true, "Set-Login": true,
-	// Code that stays: service workers, and where developer tools fetch from.
-	"Service-Worker-Allowed": true, "Sourcemap": true, "X-Sourcemap": true,
-	// Who may read our answers.
-	"Timing-Allow-Origin": true, // and Access-Control-*, see forbidden
-	// How browsers reach our host later on.
-	"Strict-Transport-Security": true, "Public-Key-Pins": true, "Public-Key-Pins-Report-Only": true,
-	"Expect-Ct": true, "Alt-Svc": true, "Accept-Ch": true, "Critical-Ch": true, "Use-As-Dictionary": true,
-	"Origin-Agent-Cluster": true,
-	// Reports about our users' visits.
-	"Nel": true, "Report-To": true, "Reporting-Endpoints": true, "Content-Security-Policy-Report-Only": true,
-	"Observe-Browsing-Topics": true, "Attribution-Reporting-Register-Source": true, "Attribution-Reporting-Register-Trigger": true,
-	// Between us and the upstream (RFC 9449 §8.2).
-	"Dpop-Nonce": true,
-	// Navigation that needs no script.
-	"Refresh": true,
-	// Orders to a web server or cache in front of us: files to send, answers to keep.
-	"X-Accel-Redirect": true, "X-Accel-Expires": true, "X-Sendfile": true, "X-Lighttpd-Send-File": true,
-	"Surrogate-Control": true, "Cdn-Cache-Control": true, "Cloudflare-Cdn-Cache-Control": true, // RFC 9213
+	case "Set-Cookie", "Set-Cookie2", "Clear-Site-Data",
+		"Sec-Session-Registration", "Secure-Session-Registration", "Set-Login",
+		// Code that stays: service workers, and where developer tools fetch from.
+		"Service-Worker-Allowed", "Sourcemap", "X-Sourcemap",
+		// Who may read our answers.
+		"Timing-Allow-Origin", // and Access-Control-*
+		// How browsers reach our host later on.
+		"Strict-Transport-Security", "Public-Key-Pins", "Public-Key-Pins-Report-Only",
+		"Expect-Ct", "Alt-Svc", "Accept-Ch", "Critical-Ch", "Use-As-Dictionary",
+		"Origin-Agent-Cluster",
+		// Reports about our users' visits.
+		"Nel", "Report-To", "Reporting-Endpoints", "Content-Security-Policy-Report-Only",
+		"Observe-Browsing-Topics", "Attribution-Reporting-Register-Source", "Attribution-Reporting-Register-Trigger",
+		// Between us and the upstream (RFC 9449 §8.2).
+		"Dpop-Nonce",
+		// Navigation that needs no script.
+		"Refresh",
+		// Orders to a web server or cache in front of us: files to send, answers to keep.
+		"X-Accel-Redirect", "X-Accel-Expires", "X-Sendfile", "X-Lighttpd-Send-File",
+		"Surrogate-Control", "Cdn-Cache-Control", "Cloudflare-Cdn-Cache-Control": // RFC 9213
+		return true
+	}
+	return strings.HasPrefix(name, "Access-Control-")
 }
 
 // wholeInOne is the length in bytes up to which a body of known length is not
@@ -40,11 +44,6 @@ var powers = map[string]bool{
 // head and body then leave in one write. What has no known length is a stream
 // and always flushed.
 const wholeInOne = 2 << 10
-
-// forbidden takes a canonical name.
-func forbidden(name string) bool {
-	return powers[name] || strings.HasPrefix(name, "Access-Control-")
-}
 
 // receive decides what of an answer's head goes on. What we have set on w
 // ourselves, before or since, wins over the upstream's.

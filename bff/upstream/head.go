@@ -28,12 +28,33 @@ func checkRequest(r *http.Request) error {
 			return errHeader
 		}
 		for _, value := range values {
-			if !httpguts.ValidHeaderFieldValue(value) {
+			if !isValue(value) {
 				return errHeader
 			}
 		}
 	}
 	return nil
+}
+
+// isValue is httpguts.ValidHeaderFieldValue, which takes the bytes one by one; a
+// token has a thousand.
+func isValue(v string) bool {
+	const (
+		each = 0x0101010101010101
+		top  = 0x80 * each
+		ends = ' ' * each
+		del  = 0x7f * each
+	)
+	rest := v
+	for ; len(rest) >= 8; rest = rest[8:] {
+		eight := uint64(rest[0]) | uint64(rest[1])<<8 | uint64(rest[2])<<16 | uint64(rest[3])<<24 |
+			uint64(rest[4])<<32 | uint64(rest[5])<<40 | uint64(rest[6])<<48 | uint64(rest[7])<<56
+		// A top bit stays where a byte is below ' ', or is DEL.
+		if (eight-ends)&^eight&top != 0 || ((eight^del)-each)&^(eight^del)&top != 0 {
+			return httpguts.ValidHeaderFieldValue(rest)
+		}
+	}
+	return httpguts.ValidHeaderFieldValue(rest)
 }
 
 // writeHead writes the head of r into the buffer. Framing and Host are ours.
