@@ -14,11 +14,8 @@ import (
 // encoded is what s was decoded from, if it was. What it and the slices of s hold
 // is not to be altered any more.
 func (m *Manager) Adopt(ctx context.Context, t Ticket, s Session, encoded []byte) (Session, error) {
-	if s.Lease != (Lease{}) || encoded == nil {
-		s.Lease = Lease{}
-		encoded = s.encode()
-	}
-	if err := m.alive(&s); err != nil {
+	encoded, err := m.adoptable(&s, encoded)
+	if err != nil {
 		return Session{}, err
 	}
 	ring := m.ring.keys.Load()
@@ -47,6 +44,39 @@ func (m *Manager) Adopt(ctx context.Context, t Ticket, s Session, encoded []byte
 		return s, nil
 	}
 	return Session{}, fmt.Errorf("session: adopt: %d attempts: %w", maxAttempts, ErrConflict)
+}
+
+// adoptable leaves out of s what concerns one instance alone, and returns s encoded.
+func (m *Manager) adoptable(s *Session, encoded []byte) ([]byte, error) {
+	if s.Lease != (Lease{}) || encoded == nil {
+		s.Lease = Lease{}
+		encoded = s.encode()
+	}
+	return encoded, m.alive(s)
+}
+
+// Deferring is a Store that can keep a record later.
+type Deferring interface {
+	// Defer makes and keeps the record of id once somebody asks for it, unless too
+	// many others come before. It returns false, and does nothing, when there is one.
+	Defer(ctx context.Context, id ID, made func() (Record, error)) bool
+}
+
+// Glance is Adopt for a session that may never be asked for again: a store that can
+// keep it later does.
+func (m *Manager) Glance(ctx context.Context, t Ticket, s Session, encoded []byte) (Session, error) {
+	store, ok := m.store.(Deferring)
+	if !ok {
+		return m.Adopt(ctx, t, s, encoded)
+	}
+	encoded, err := m.adoptable(&s, encoded)
+	if err != nil {
+		return Session{}, err
+	}
+	if store.Defer(ctx, t.ID(), func() (Record, error) { return m.sealed(t, &s, encoded, 0) }) {
+		return s, nil
+	}
+	return m.Adopt(ctx, t, s, encoded)
 }
 
 // held is the state of the session of t that the store has, and its version; nil

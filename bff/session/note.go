@@ -33,38 +33,22 @@ func (m *Manager) Note(ctx context.Context, until time.Time, fact ...string) (fi
 
 // Noted tells whether a fact was noted and its time is not over.
 func (m *Manager) Noted(ctx context.Context, fact ...string) (bool, error) {
-	return m.Ask(fact).Noted(ctx)
+	return m.AnyNoted(ctx, fact)
 }
 
-// Question is about facts, for who asks more than once: what they are kept under
-// is worked out once.
-type Question struct {
-	of    *Manager
-	facts [][]string
-	ring  *[]ringKey
-	ids   []ID // under the keys of ring
-}
-
-// Ask returns the question whether one of facts was noted.
-func (m *Manager) Ask(facts ...[]string) *Question { return &Question{of: m, facts: facts} }
-
-// Noted tells whether one was, and its time is not over.
-func (q *Question) Noted(ctx context.Context) (bool, error) {
-	m := q.of
-	if ring := m.ring.keys.Load(); ring != q.ring {
-		q.ring, q.ids = ring, nil
-		for _, fact := range q.facts {
-			q.ids = append(q.ids, noteIDs(*ring, fact)...)
-		}
-	}
-	for _, id := range q.ids { // before a rotation, it was another
-		m.forget(id) // an answer on its way to another may be from before the note
-		_, err := m.store.Get(ctx, id)
-		if err == nil {
-			return true, nil
-		}
-		if !errors.Is(err, ErrNotFound) {
-			return false, fmt.Errorf("session: noted: %w", err)
+// AnyNoted tells it of several facts: whether one was.
+func (m *Manager) AnyNoted(ctx context.Context, facts ...[]string) (bool, error) {
+	ring := m.ring.current()
+	for _, fact := range facts {
+		for _, id := range noteIDs(ring, fact) { // before a rotation, it was another
+			m.forget(id) // an answer on its way to another may be from before the note
+			_, err := m.store.Get(ctx, id)
+			if err == nil {
+				return true, nil
+			}
+			if !errors.Is(err, ErrNotFound) {
+				return false, fmt.Errorf("session: noted: %w", err)
+			}
 		}
 	}
 	return false, nil

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"sync"
 	"time"
+
+	"cloakroom/bff/recent"
 )
 
 // opened remembers sessions that were opened a moment ago, so that a page that
@@ -16,12 +18,9 @@ import (
 // ever other sessions none would be asked for again in time, and the collector
 // would go through thousands of them in each of its cycles.
 type opened struct {
-	now func() time.Time
-
-	mu         sync.Mutex
-	young, old map[ID]open // of two turns, at most openedMost each
-	turned     time.Time
-	once       [openedMost]uint32 // by a part of an ID another part of it: of those opened, the latest
+	mu     sync.Mutex
+	latest recent.Map[ID, open]
+	once   [openedMost]uint32 // by a part of an ID another part of it: of those opened, the latest
 }
 
 // open is a session as it was found in a record, by a ring.
@@ -36,21 +35,16 @@ const (
 	openedTurn = 30 * time.Second
 )
 
-func newOpened(now func() time.Time) *opened { return &opened{now: now, young: map[ID]open{}} }
+func newOpened(now func() time.Time) *opened {
+	return &opened{latest: recent.Map[ID, open]{Most: openedMost, Turn: openedTurn, Now: now}}
+}
 
 // get returns the session of id as it was opened last, by that ring; its mark
 // is zero when there is none. Whoever gets it must not alter what it points to.
 func (o *opened) get(id ID, ring *[]ringKey) open {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.turn()
-	found, young := o.young[id]
-	if !young {
-		var old bool
-		if found, old = o.old[id]; old {
-			o.young[id] = found
-		}
-	}
+	found, _ := o.latest.Get(id)
 	if found.ring != ring {
 		return open{}
 	}
@@ -60,30 +54,16 @@ func (o *opened) get(id ID, ring *[]ringKey) open {
 func (o *opened) put(id ID, found open) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.turn()
 	once, part := &o.once[binary.LittleEndian.Uint32(id[:])%openedMost], binary.LittleEndian.Uint32(id[4:])
 	if *once != part {
 		*once = part
 		return
 	}
-	o.young[id] = found
+	o.latest.Put(id, found)
 }
 
 func (o *opened) forget(id ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.young, id)
-	delete(o.old, id)
-}
-
-// turn drops what was not asked for in the turn before, when this one is over.
-func (o *opened) turn() {
-	now := o.now()
-	passed := now.Sub(o.turned)
-	switch {
-	case passed >= 2*openedTurn || passed < 0:
-		o.young, o.old, o.turned = map[ID]open{}, nil, now
-	case passed >= openedTurn || len(o.young) >= openedMost:
-		o.young, o.old, o.turned = make(map[ID]open, len(o.young)/2), o.young, now
-	}
+	o.latest.Take(id)
 }

@@ -21,8 +21,8 @@ func TestPlainTokensLieAboutOnlyWhileTheyAreInUse(t *testing.T) {
 			t.Fatalf("what is in use is forgotten: version %d", found.mark.Version)
 		}
 	}
-	if len(o.young)+len(o.old) > 2 {
-		t.Errorf("%d and %d are kept", len(o.young), len(o.old))
+	if o.latest.Len() > 2 {
+		t.Errorf("%d are kept", o.latest.Len())
 	}
 	if o.get(left, ring).mark.Version != 0 {
 		t.Error("what nobody asked for is still there")
@@ -39,7 +39,7 @@ func TestWhatIsAskedForOnceIsNotRemembered(t *testing.T) {
 	for i := range 5 * openedMost {
 		o.put(ID(sha256.Sum256([]byte{byte(i), byte(i >> 8)})), open{mark: Mark{Version: 1}, ring: ring})
 	}
-	if n := len(o.young) + len(o.old); n > 0 {
+	if n := o.latest.Len(); n > 0 {
 		t.Errorf("%d sessions are remembered", n)
 	}
 	again := ID{1}
@@ -61,7 +61,7 @@ func TestWhatIsRememberedIsBounded(t *testing.T) {
 		for range 2 {
 			o.put(ID{byte(i), byte(i >> 8), byte(i >> 16), 0, byte(i), byte(i >> 8), byte(i >> 16)}, open{mark: Mark{Version: 1}, ring: ring})
 		}
-		if n := len(o.young) + len(o.old); n > 2*openedMost {
+		if n := o.latest.Len(); n > 2*openedMost {
 			t.Fatalf("%d sessions are remembered", n)
 		}
 	}

@@ -107,32 +107,33 @@ func appendPhrased(b []byte, text string) []byte {
 // plainLen is the length of the text that said stands for. It fails for what
 // appendPhrased does not make.
 func plainLen(said string) (int, error) {
-	n := len(said)
-	for i := 0; i < len(said); i++ {
-		switch c := said[i]; {
-		case !escaped(c):
-		case c != literal && int(c-firstPhrase) < len(phrases):
-			n += len(phrases[c-firstPhrase]) - 1
-		case c == literal && i+1 < len(said):
-			n--
-			i++
+	n := 0
+	for {
+		plain := plainRun(said)
+		n += plain
+		switch said = said[plain:]; {
+		case said == "":
+			return n, nil
+		case said[0] != literal && int(said[0]-firstPhrase) < len(phrases):
+			n += len(phrases[said[0]-firstPhrase])
+			said = said[1:]
+		case said[0] == literal && len(said) > 1:
+			n++
+			said = said[2:]
 		default:
 			return 0, errEncoding
 		}
 	}
-	return n, nil
 }
 
 // appendPlain reverses appendPhrased. said has a plainLen.
 func appendPlain(b []byte, said string) []byte {
-	for said != "" {
-		n := 0
-		for n < len(said) && !escaped(said[n]) {
-			n++
-		}
-		b = append(b, said[:n]...)
-		switch said = said[n:]; {
+	for {
+		plain := plainRun(said)
+		b = append(b, said[:plain]...)
+		switch said = said[plain:]; {
 		case said == "":
+			return b
 		case said[0] == literal:
 			b = append(b, said[1])
 			said = said[2:]
@@ -141,5 +142,23 @@ func appendPlain(b []byte, said string) []byte {
 			said = said[1:]
 		}
 	}
-	return b
+}
+
+// plainRun is how many bytes of said stand for themselves before one does not. It
+// looks at eight at a time: between phrases there are mostly keys and signatures.
+func plainRun(said string) (n int) {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	for ; len(said)-n >= 8; n += 8 {
+		s := said[n : n+8]
+		eight := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		// A top bit stays where a byte has one, and where it is the literal.
+		if (eight|((eight^literal*each)-each))&top != 0 {
+			break
+		}
+	}
+	for n < len(said) && !escaped(said[n]) {
+		n++
+	}
+	return n
 }

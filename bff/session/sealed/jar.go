@@ -38,7 +38,7 @@ type Jar struct {
 	config Config
 	codec  codec
 	form   form
-	opened memo
+	opened *memo
 	made   time.Time
 }
 
@@ -59,7 +59,7 @@ func New(c Config) (*Jar, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Jar{config: c, codec: made, form: formOf(c.Format), made: c.Now()}, nil
+	return &Jar{config: c, codec: made, form: formOf(c.Format), opened: newMemo(), made: c.Now()}, nil
 }
 
 // clock is the time since the jar was made.
@@ -89,7 +89,8 @@ func (j *Jar) look(r *http.Request) (session.Ticket, session.Session, error) {
 		return session.Ticket{}, session.Session{}, err
 	}
 	hash, turn := came.hash(), j.config.Keys.Turn()
-	if known, ok := j.opened.get(hash); ok && known.turn == turn {
+	known, again := j.opened.get(hash)
+	if again && known.turn == turn {
 		if s, err := j.load(r.Context(), known); !errors.Is(err, session.ErrNotFound) {
 			remember(r, known)
 			return known.ticket, s, err
@@ -99,7 +100,11 @@ func (j *Jar) look(r *http.Request) (session.Ticket, session.Session, error) {
 	if err != nil {
 		return session.Ticket{}, session.Session{}, err
 	}
-	s, err := j.admit(r.Context(), &found)
+	takeIn := j.config.Sessions.Glance
+	if again {
+		takeIn = j.config.Sessions.Adopt
+	}
+	s, err := j.admit(r.Context(), &found, takeIn)
 	if err != nil {
 		return session.Ticket{}, session.Session{}, err
 	}
@@ -151,29 +156,30 @@ func (j *Jar) unseal(text string) (content, error) {
 	return j.form.unmarshal(plain)
 }
 
-// admit makes a copy of a session that was opened, unless it has ended: here,
-// or at the provider. It returns what the copy says.
-func (j *Jar) admit(ctx context.Context, found *content) (session.Session, error) {
-	s, id := found.session, found.ticket.ID()
+// adopt is how the Manager takes a session in that its browser kept: at once, or
+// later.
+type adopt func(context.Context, session.Ticket, session.Session, []byte) (session.Session, error)
+
+// admit takes in a session that was opened, unless it has ended: here, or at the
+// provider. It returns what the copy says.
+//
+// It is asked for afterwards: whoever ends a session notes so before deleting the
+// copy, so that one of the two sees the other.
+func (j *Jar) admit(ctx context.Context, found *content, takeIn adopt) (session.Session, error) {
+	s, err := takeIn(ctx, found.ticket, found.session, found.encoded)
+	if err != nil {
+		return session.Session{}, err
+	}
+	id := found.ticket.ID()
 	facts := [][]string{{factEnded, string(id[:])}, {session.FactEndedSID, s.Issuer, s.SID}}
 	if s.SID == "" {
 		facts = facts[:1]
 	}
-	ended := j.config.Ended.Ask(facts...)
-	if err := j.refuseEnded(ctx, found.ticket, ended); err != nil {
-		return session.Session{}, err
-	}
-	s, err := j.config.Sessions.Adopt(ctx, found.ticket, s, found.encoded)
-	if err != nil {
-		return session.Session{}, err
-	}
-	// It may have ended in between: whoever ended it noted so before deleting the
-	// copy, so one of the two sees the other.
-	return s, j.refuseEnded(ctx, found.ticket, ended)
+	return s, j.refuseEnded(ctx, found.ticket, facts)
 }
 
-func (j *Jar) refuseEnded(ctx context.Context, t session.Ticket, q *session.Question) error {
-	ended, err := q.Noted(ctx)
+func (j *Jar) refuseEnded(ctx context.Context, t session.Ticket, facts [][]string) error {
+	ended, err := j.config.Ended.AnyNoted(ctx, facts...)
 	switch {
 	case err != nil:
 		return err

@@ -1,9 +1,11 @@
 package sealed
 
 import (
+	"crypto/sha256"
 	"sync"
 	"time"
 
+	"cloakroom/bff/recent"
 	"cloakroom/bff/session"
 )
 
@@ -29,37 +31,24 @@ type seen struct {
 // hundred times as much. It holds the latest memoSize to twice that many, 200 bytes
 // each.
 type memo struct {
-	mu          sync.Mutex
-	young, aged map[[32]byte]seen
+	mu     sync.Mutex
+	latest recent.Map[[sha256.Size]byte, seen]
 }
 
 const memoSize = 1 << 15
 
-func (m *memo) get(hash [32]byte) (seen, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if s, ok := m.young[hash]; ok {
-		return s, true
-	}
-	s, ok := m.aged[hash]
-	if ok {
-		m.keep(hash, s)
-	}
-	return s, ok
+func newMemo() *memo {
+	return &memo{latest: recent.Map[[sha256.Size]byte, seen]{Most: memoSize}}
 }
 
-func (m *memo) put(hash [32]byte, s seen) {
+func (m *memo) get(hash [sha256.Size]byte) (seen, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.keep(hash, s)
+	return m.latest.Get(hash)
 }
 
-func (m *memo) keep(hash [32]byte, s seen) {
-	if len(m.young) >= memoSize {
-		m.young, m.aged = nil, m.young
-	}
-	if m.young == nil {
-		m.young = map[[32]byte]seen{}
-	}
-	m.young[hash] = s
+func (m *memo) put(hash [sha256.Size]byte, s seen) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.latest.Put(hash, s)
 }
