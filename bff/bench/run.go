@@ -106,8 +106,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	readme := flags.String("readme", "", "put the table into `file`, between its marks; not with -only")
 	flags.StringVar(&where.cloakroom, "cloakroom", "bin/cloakroom", "the `program` that is measured")
 	flags.StringVar(&where.wasm, "wasm", "static/web/app.wasm.br", "the client as it is sent, in `file`")
-	flags.IntVar(&p.rounds, "rounds", 6, "`n` turns for every row")
-	flags.DurationVar(&p.slice, "slice", 1500*time.Millisecond, "a turn is `d` with 64 connections, and a quarter of d with one")
+	flags.IntVar(&p.rounds, "rounds", 12, "`n` turns for every row")
+	flags.DurationVar(&p.slice, "slice", 700*time.Millisecond, "a turn is `d` with 64 connections, and a quarter of d with one")
 	flags.BoolVar(&p.small, "small", false, "small crowds and short storms, to see that it works; the figures say nothing")
 	flags.Usage = func() {
 		fmt.Fprintf(progress, "usage: bench [flags]\n\nMeasures what Cloakroom costs beside what a user would pick instead, prints a table, and compares with the budgets. Everything runs on loopback.\n\nrows (all of them: %s):\n", rowsName)

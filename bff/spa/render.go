@@ -32,6 +32,29 @@ self.addEventListener("activate", (event) => {
 });
 `
 
+// What go-app's script does as soon as it is there, and when it does so here. A
+// page comes rendered: it is to be seen before the program, which takes both cores
+// to compile, and the worker begin. A page that nobody sees is painted by nobody
+// and does not wait, and none waits for longer than a moment.
+const (
+	beginWorker  = "\ngoappInitServiceWorker();\n"
+	beginProgram = "\ngoappInitWebAssembly();\n"
+	beginPainted = `
+(() => {
+  let begun = false;
+  const begin = () => {
+    if (begun) return;
+    begun = true;
+    goappInitServiceWorker();
+    goappInitWebAssembly();
+  };
+  if (document.hidden) return begin();
+  requestAnimationFrame(() => setTimeout(begin));
+  setTimeout(begin, 300);
+})();
+`
+)
+
 const robots = "User-agent: *\nDisallow: /bff/\nDisallow: /api/\n"
 
 // resolver tells go-app where files are. It must not be an http.Handler: with
@@ -128,7 +151,25 @@ func capture(handler http.Handler, path string) (*resource, error) {
 	case "application/javascript":
 		contentType = typeOf(".js")
 	}
-	return newResource(unaddressed.ReplaceAll(got.body.Bytes(), nil), contentType)
+	body := got.body.Bytes()
+	if path == "/app.js" {
+		var err error
+		if body, err = afterPaint(body); err != nil {
+			return nil, fmt.Errorf("render %s: %w", path, err)
+		}
+	}
+	return newResource(unaddressed.ReplaceAll(body, nil), contentType)
+}
+
+// afterPaint has go-app's script begin when the page was painted.
+func afterPaint(script []byte) ([]byte, error) {
+	for _, begin := range []string{beginWorker, beginProgram} {
+		if bytes.Count(script, []byte(begin)) != 1 {
+			return nil, fmt.Errorf("go-app begins in another way than with %q", begin)
+		}
+	}
+	script = bytes.Replace(script, []byte(beginWorker), []byte("\n"), 1)
+	return bytes.Replace(script, []byte(beginProgram), []byte(beginPainted), 1), nil
 }
 
 // unaddressed are the metadata go-app writes for an application without a

@@ -1,0 +1,28 @@
+package spa
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// What go-app's script does at once is done once, and when the page was painted.
+func TestTheProgramBeginsAfterThePaint(t *testing.T) {
+	const script = "const a = 1;\ngoappInitServiceWorker();\ngoappWatchForUpdate();\ngoappInitWebAssembly();\nasync function goappInitWebAssembly() {}\n"
+	got, err := afterPaint([]byte(script))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, rest, ok := strings.Cut(string(got), "requestAnimationFrame(() => setTimeout(begin))")
+	if !ok || !strings.Contains(first, "\ngoappWatchForUpdate();\n") || strings.Contains(rest, "goappInit"+"WebAssembly();") {
+		t.Errorf("got %s", got)
+	}
+	for _, call := range []string{"goappInitServiceWorker();", "goappInitWebAssembly();"} {
+		if n := bytes.Count(got, []byte(call)); n != 1 {
+			t.Errorf("%s: %d times", call, n)
+		}
+		if _, err := afterPaint([]byte(strings.ReplaceAll(script, call, ""))); err == nil {
+			t.Errorf("a script without %s is taken for known", call)
+		}
+	}
+}
