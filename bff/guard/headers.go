@@ -23,6 +23,8 @@ const pagePolicy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; st
 	"font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'"
 
+// Permissions-Policy of the SPA. Data has none: where nothing runs, nobody asks for
+// a camera, and half a KiB would go with every answer.
 const permissions = "accelerometer=(), autoplay=(), browsing-topics=(), camera=(), display-capture=(), " +
 	"encrypted-media=(), fullscreen=(self), gamepad=(), geolocation=(), gyroscope=(), hid=(), " +
 	"identity-credentials-get=(), idle-detection=(), local-fonts=(), magnetometer=(), microphone=(), midi=(), " +
@@ -38,7 +40,6 @@ func commonHeaders(https bool) []header {
 		{"Referrer-Policy", []string{"same-origin"}},
 		{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
 		{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
-		{"Permissions-Policy", []string{permissions}},
 		{"X-Frame-Options", []string{"DENY"}}, // for browsers without frame-ancestors
 		{"Content-Security-Policy", []string{dataPolicy}},
 		{"Cache-Control", []string{"no-store"}},
@@ -53,6 +54,7 @@ func commonHeaders(https bool) []header {
 func pageHeaders() []header {
 	return []header{
 		{"Content-Security-Policy", []string{pagePolicy}},
+		{"Permissions-Policy", []string{permissions}},
 		{"Cache-Control", []string{"no-cache"}}, // the SPA's handler knows better per file
 	}
 }

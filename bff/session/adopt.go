@@ -57,13 +57,13 @@ func (m *Manager) adoptable(s *Session, encoded []byte) ([]byte, error) {
 
 // Deferring is a Store that can keep a record later.
 type Deferring interface {
-	// Defer makes and keeps the record of id once somebody asks for it, unless too
-	// many others come before. It returns false, and does nothing, when there is one.
+	// Defer makes and keeps the record of id if somebody asks for it before ctx is
+	// done. It returns false, and does nothing, when there is one, or ctx never is.
 	Defer(ctx context.Context, id ID, made func() (Record, error)) bool
 }
 
 // Glance is Adopt for a session that may never be asked for again: a store that can
-// keep it later does.
+// keep it later does, for as long as ctx, which is that of a call.
 func (m *Manager) Glance(ctx context.Context, t Ticket, s Session, encoded []byte) (Session, error) {
 	store, ok := m.store.(Deferring)
 	if !ok {

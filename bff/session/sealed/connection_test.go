@@ -1,20 +1,13 @@
 package sealed_test
 
 import (
-	"context"
 	"errors"
-	"net/http"
 	"testing"
 
 	"cloakroom/bff/session"
 	"cloakroom/bff/session/sealed"
 	"cloakroom/shared"
 )
-
-// over is a request of b that comes over a connection.
-func (b browser) over(connection context.Context) *http.Request {
-	return b.request().WithContext(connection)
-}
 
 // What a connection remembers is for the cookies that came over it, to the last
 // byte, and for as long as their session and its key last.

@@ -2,6 +2,7 @@ package sealed
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"cloakroom/bff/session"
@@ -15,15 +16,15 @@ const factEnded = "sealed session ended"
 // Copies is the store of what was opened here. A session that is deleted from
 // it is noted as ended first, so that its cookie opens nothing any more.
 //
-// A session that was opened once is not copied before somebody asks for it: where
-// every call is of another session, copies would cost more than all else and serve
-// nobody.
+// A session that a call is the first to bring is copied when somebody asks for it
+// while that lasts, and else by the next call: where each is of another session,
+// copies would cost more than all else and serve nobody.
 type Copies struct {
 	held    *memory.Store
 	ended   *session.Manager
 	life    time.Duration
 	now     func() time.Time
-	waiting *waiting
+	waiting waiting
 }
 
 var (
@@ -40,12 +41,12 @@ func NewCopies(held *memory.Store, ended *session.Manager, life time.Duration, n
 	if now == nil {
 		now = time.Now
 	}
-	return &Copies{held: held, ended: ended, life: life, now: now, waiting: newWaiting(now)}
+	return &Copies{held: held, ended: ended, life: life, now: now}
 }
 
 // Defer implements session.Deferring.
 func (c *Copies) Defer(ctx context.Context, id session.ID, made func() (session.Record, error)) bool {
-	return c.waiting.put(id, made, func() bool {
+	return c.waiting.put(ctx, id, made, func() bool {
 		_, err := c.held.Get(ctx, id)
 		return err == nil
 	})
@@ -59,6 +60,9 @@ func (c *Copies) copy(ctx context.Context, id session.ID) error {
 func (c *Copies) keep(ctx context.Context) func(session.Record) error {
 	return func(r session.Record) error {
 		_, err := c.held.Create(context.WithoutCancel(ctx), r) // it waits no more, whoever asked
+		if errors.Is(err, session.ErrExists) {
+			return nil // another call has brought it since
+		}
 		return err
 	}
 }

@@ -35,6 +35,7 @@ func eachFormat(t *testing.T, run func(t *testing.T, format sealed.Format)) {
 type instance struct {
 	*sealed.Jar
 	sessions *session.Manager
+	held     *memory.Store // the copies
 	now      time.Time
 }
 
@@ -57,6 +58,7 @@ func newInstance(t testing.TB, format sealed.Format, ring *session.KeyRing, shel
 	if err != nil {
 		t.Fatal(err)
 	}
+	i.held = held
 	var askAgain time.Duration
 	if shelf != nil {
 		askAgain = 2 * time.Second
@@ -123,8 +125,14 @@ func newSession(size int) session.Session {
 // browser keeps cookies as a browser does.
 type browser map[string]string
 
-func (b browser) request() *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "https://app.example/", nil)
+func (b browser) request() *http.Request { return b.over(underWay) }
+
+// underWay is the context of calls that do not end, as a server's can.
+var underWay, _ = context.WithCancel(context.Background())
+
+// over is a call with this context: its connection's, say.
+func (b browser) over(ctx context.Context) *http.Request {
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "https://app.example/", nil)
 	for name, value := range b {
 		r.AddCookie(&http.Cookie{Name: name, Value: value})
 	}

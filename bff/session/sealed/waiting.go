@@ -1,39 +1,39 @@
 package sealed
 
 import (
+	"context"
 	"errors"
 	"sync"
-	"time"
 
-	"cloakroom/bff/recent"
 	"cloakroom/bff/session"
 )
 
-// waiting has the copies that were not made yet, for the calls under way: the next
-// call of the session makes its copy, whether it is still here or not. It holds
-// plain tokens, so that it forgets them within a minute.
+// waiting has the copies that were not made, of the sessions that calls under way
+// are the first to bring. It holds plain tokens, for as long as those calls last.
 type waiting struct {
 	mu   sync.Mutex
-	made recent.Map[session.ID, func() (session.Record, error)]
+	made map[session.ID]*made
 }
 
-const (
-	waitingMost = 256
-	waitingTurn = 30 * time.Second
-)
+// made makes a copy.
+type made func() (session.Record, error)
 
-func newWaiting(now func() time.Time) *waiting {
-	return &waiting{made: recent.Map[session.ID, func() (session.Record, error)]{Most: waitingMost, Turn: waitingTurn, Now: now}}
-}
-
-// put has made wait, unless there is a copy of id, here or as kept says.
-func (w *waiting) put(id session.ID, made func() (session.Record, error), kept func() bool) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, ok := w.made.Get(id); ok || kept() {
+// put has one wait until ctx is done, unless there is a copy of id, here or as kept
+// says.
+func (w *waiting) put(ctx context.Context, id session.ID, one made, kept func() bool) bool {
+	if ctx.Done() == nil {
 		return false
 	}
-	w.made.Put(id, made)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.made[id] != nil || kept() {
+		return false
+	}
+	if w.made == nil {
+		w.made = map[session.ID]*made{}
+	}
+	w.made[id] = &one
+	context.AfterFunc(ctx, func() { w.end(id, &one) })
 	return true
 }
 
@@ -42,25 +42,27 @@ func (w *waiting) put(id session.ID, made func() (session.Record, error), kept f
 func (w *waiting) take(id session.ID, keep func(session.Record) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	made, ok := w.made.Take(id)
-	if !ok {
+	one := w.made[id]
+	if one == nil {
 		return nil
 	}
-	return keepMade(made, keep)
+	delete(w.made, id)
+	return (*one).keep(keep)
 }
 
 // takeAll is take of all that wait.
 func (w *waiting) takeAll(keep func(session.Record) error) (err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, made := range w.made.TakeAll() {
-		err = errors.Join(err, keepMade(made, keep))
+	for id, one := range w.made {
+		delete(w.made, id)
+		err = errors.Join(err, (*one).keep(keep))
 	}
 	return err
 }
 
-func keepMade(made func() (session.Record, error), keep func(session.Record) error) error {
-	r, err := made()
+func (m made) keep(keep func(session.Record) error) error {
+	r, err := m()
 	if err != nil {
 		return err
 	}
@@ -71,5 +73,14 @@ func keepMade(made func() (session.Record, error), keep func(session.Record) err
 func (w *waiting) drop(id session.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.made.Take(id)
+	delete(w.made, id)
+}
+
+// end forgets one, whose call is over.
+func (w *waiting) end(id session.ID, one *made) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.made[id] == one {
+		delete(w.made, id)
+	}
 }
