@@ -252,7 +252,7 @@ func (p plan) measure(w *world, st *standing) (f figures, err error) {
 
 // sources say what to call with, all connections and the one alone: the session
 // of the connection, or one that the front has not seen yet. Of those there are
-// enough for 10,000 requests a second; a quicker front ends its turn early.
+// enough for 20,000 requests a second; a quicker front ends its turn early.
 func (f *front) sources(slice time.Duration) (many, alone source, err error) {
 	if f.fresh == nil {
 		lone := f.calls[rand.IntN(len(f.calls))]
@@ -260,7 +260,7 @@ func (f *front) sources(slice time.Duration) (many, alone source, err error) {
 	}
 	var sources [2]source
 	for i, d := range []time.Duration{slice + warm, (slice + warm) / 4} {
-		calls, err := f.fresh(int(d.Seconds()*10_000) + 100)
+		calls, err := f.fresh(int(d.Seconds()*20_000) + 100)
 		if err != nil {
 			return nil, nil, err
 		}
