@@ -14,13 +14,13 @@ import (
 // errUnanswered says that a connection ended before a byte of an answer came.
 var errUnanswered = errors.New("upstream: closed without an answer")
 
-// exchange sends r over c and returns the answer. c is kept for the next request
-// once the answer's body was read to its end.
-func (t *Transport) exchange(c *conn, r *http.Request) (*http.Response, error) {
+// exchange sends r, whose head is written already, over c and returns the answer. c
+// is kept for the next request once the answer's body was read to its end.
+func (t *Transport) exchange(c *conn, r *http.Request, head []byte) (*http.Response, error) {
 	ctx := r.Context()
 	stop := context.AfterFunc(ctx, c.close)
 	c.left = t.config.MaxHead
-	c.writeHead(r)
+	_, _ = c.out.Write(head) // an error stays until Flush
 	var up *upload
 	if hasBody(r) {
 		up = newUpload(c, r)

@@ -14,26 +14,63 @@ var (
 	errHeader = errors.New("upstream: a header has a byte that ends it")
 )
 
-// checkRequest sees to it that what is written is one request, whoever wrote its
-// parts.
-func checkRequest(r *http.Request) error {
+// appendHead appends the head of r to b. Framing and Host are ours. It fails for
+// what would not be one request, whoever wrote its parts.
+func appendHead(b []byte, r *http.Request) ([]byte, error) {
 	if !httpguts.ValidHeaderFieldName(r.Method) {
-		return errMethod
+		return b, errMethod
 	}
-	if r.URL.Host == "" || !isPlain(r.URL.Host) || !isPlain(r.Host) {
-		return errTarget
+	host, target := r.Host, r.URL.RequestURI()
+	if host == "" {
+		host = r.URL.Host
 	}
+	if r.URL.Host == "" || !isPlain(r.URL.Host) || !isPlain(host) || !isPlain(target) {
+		return b, errTarget
+	}
+	b = append(b, r.Method...)
+	b = append(b, ' ')
+	b = append(b, target...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, host...)
 	for name, values := range r.Header {
 		if !httpguts.ValidHeaderFieldName(name) {
-			return errHeader
+			return b, errHeader
 		}
 		for _, value := range values {
 			if !isValue(value) {
-				return errHeader
+				return b, errHeader
 			}
+			if ours(name) || value == "" && len(values) == 1 && name == "User-Agent" { // as net/http's transport has it
+				continue
+			}
+			b = append(b, "\r\n"...)
+			b = append(b, name...)
+			b = append(b, ": "...)
+			b = append(b, value...)
 		}
 	}
-	return nil
+	switch {
+	case hasBody(r) && r.ContentLength > 0:
+		b = append(b, "\r\nContent-Length: "...)
+		b = strconv.AppendInt(b, r.ContentLength, 10)
+	case hasBody(r):
+		b = append(b, "\r\nTransfer-Encoding: chunked"...)
+	case r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch:
+		b = append(b, "\r\nContent-Length: 0"...) // RFC 9110 §8.6
+	}
+	if r.Close {
+		b = append(b, "\r\nConnection: close"...)
+	}
+	return append(b, "\r\n\r\n"...), nil
+}
+
+// ours are the headers that follow from the rest of a request.
+func ours(name string) bool {
+	switch name {
+	case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
+		return true
+	}
+	return false
 }
 
 // isValue is httpguts.ValidHeaderFieldValue, which takes the bytes one by one; a
@@ -55,58 +92,6 @@ func isValue(v string) bool {
 		}
 	}
 	return httpguts.ValidHeaderFieldValue(rest)
-}
-
-// writeHead writes the head of r into the buffer. Framing and Host are ours.
-func (c *conn) writeHead(r *http.Request) {
-	w := c.out
-	_, _ = w.WriteString(r.Method)
-	_ = w.WriteByte(' ')
-	c.writeTarget(r)
-	_, _ = w.WriteString(" HTTP/1.1\r\nHost: ")
-	host := r.Host
-	if host == "" {
-		host = r.URL.Host
-	}
-	_, _ = w.WriteString(host)
-	for name, values := range r.Header {
-		switch name {
-		case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
-			continue
-		case "User-Agent":
-			if len(values) == 1 && values[0] == "" {
-				continue // as net/http's transport has it
-			}
-		}
-		for _, value := range values {
-			_, _ = w.WriteString("\r\n")
-			_, _ = w.WriteString(name)
-			_, _ = w.WriteString(": ")
-			_, _ = w.WriteString(value)
-		}
-	}
-	switch {
-	case hasBody(r) && r.ContentLength > 0:
-		_, _ = w.WriteString("\r\nContent-Length: ")
-		_, _ = w.Write(strconv.AppendInt(w.AvailableBuffer(), r.ContentLength, 10))
-	case hasBody(r):
-		_, _ = w.WriteString("\r\nTransfer-Encoding: chunked")
-	case r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch:
-		_, _ = w.WriteString("\r\nContent-Length: 0") // RFC 9110 §8.6
-	}
-	if r.Close {
-		_, _ = w.WriteString("\r\nConnection: close")
-	}
-	_, _ = w.WriteString("\r\n\r\n")
-}
-
-// writeTarget writes what RequestURI returns.
-func (c *conn) writeTarget(r *http.Request) {
-	target := r.URL.RequestURI()
-	if !isPlain(target) {
-		target = "/" // cannot be: RequestURI escapes
-	}
-	_, _ = c.out.WriteString(target)
 }
 
 // isPlain has neither spaces nor controls.

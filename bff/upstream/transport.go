@@ -87,7 +87,11 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if len(r.Header["Upgrade"]) > 0 || p.speaksHTTP2() {
 		return t.config.Others.RoundTrip(r)
 	}
-	if err := checkRequest(r); err != nil {
+	room := heads.Get().(*[]byte)
+	defer heads.Put(room)
+	head, err := appendHead((*room)[:0], r)
+	*room = head
+	if err != nil {
 		closeBody(r)
 		return nil, err
 	}
@@ -101,7 +105,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, cause(r.Context(), err)
 		}
 		kept := c.kept
-		res, err := t.exchange(c, r)
+		res, err := t.exchange(c, r, head)
 		if err == nil {
 			return res, nil
 		}
@@ -111,6 +115,9 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, cause(r.Context(), err)
 	}
 }
+
+// heads lends room for the heads of requests.
+var heads = sync.Pool{New: func() any { return new([]byte) }}
 
 // connect returns a connection that waited, or a new one.
 func (t *Transport) connect(ctx context.Context, p *pool, fresh bool) (*conn, error) {
