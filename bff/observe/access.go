@@ -25,7 +25,7 @@ func (a Access) Handler(next http.Handler) http.Handler {
 	if a.Log == nil {
 		a.Log = slog.New(slog.DiscardHandler)
 	}
-	to := unhurried(a.Log)
+	to := accessLogOf(a.Log)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		seen := &recorder{ResponseWriter: w}
@@ -44,9 +44,9 @@ func (a Access) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// record redacts what the client wrote itself, as to does not: for each value of
-// each line to be looked at costs as much as the rest of the line.
-func (a Access) record(to slog.Handler, r *http.Request, status int, bytes int64, start time.Time, aborted bool) {
+// record redacts what the client wrote itself, as to does not: to look at each value
+// of each line costs as much as the rest of it.
+func (a Access) record(to accessLog, r *http.Request, status int, bytes int64, start time.Time, aborted bool) {
 	if status == 0 {
 		status = http.StatusOK
 	}
@@ -62,22 +62,14 @@ func (a Access) record(to slog.Handler, r *http.Request, status int, bytes int64
 	if !to.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
-	line := slog.NewRecord(start.Add(took), slog.LevelInfo, "request", 0)
-	attrs := append(make([]slog.Attr, 0, 9),
-		slog.String("method", Redact(r.Method)), slog.String("route", route), slog.String("path", Redact(r.URL.Path)),
-		slog.Int("status", status), slog.Int64("bytes", bytes), slog.Int64("micros", took.Microseconds()),
-		slog.String("client", host(r.RemoteAddr)),
-	)
+	e := entry{
+		at: start.Add(took), method: Redact(r.Method), route: route, path: Redact(r.URL.Path), status: status,
+		bytes: bytes, micros: took.Microseconds(), client: host(r.RemoteAddr), aborted: aborted,
+	}
 	if a.Session != nil {
-		if id := a.Session(r); id != "" {
-			attrs = append(attrs, slog.String("session", id))
-		}
+		e.session = a.Session(r)
 	}
-	if aborted {
-		attrs = append(attrs, slog.Bool("aborted", true))
-	}
-	line.AddAttrs(attrs...)
-	_ = to.Handle(context.Background(), line)
+	to.write(&e)
 }
 
 // digits is the status as text, without making it anew each time.

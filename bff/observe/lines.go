@@ -75,27 +75,52 @@ func (l *Lines) flush() error {
 // prompt is a handler whose lines are not held back.
 type prompt struct {
 	slog.Handler
-	held  slog.Handler // writes those that are, and blots nothing out
-	lines *Lines
+	held accessLog // those that are, in which nothing is blotted out
 }
 
 func (p prompt) Handle(ctx context.Context, r slog.Record) error {
-	return errors.Join(p.Handler.Handle(ctx, r), p.lines.Flush())
+	return errors.Join(p.Handler.Handle(ctx, r), p.held.lines.Flush())
 }
 
 func (p prompt) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return prompt{p.Handler.WithAttrs(attrs), p.held.WithAttrs(attrs), p.lines}
+	return prompt{p.Handler.WithAttrs(attrs), p.held.with(p.held.WithAttrs(attrs))}
 }
 
 func (p prompt) WithGroup(name string) slog.Handler {
-	return prompt{p.Handler.WithGroup(name), p.held.WithGroup(name), p.lines}
+	return prompt{p.Handler.WithGroup(name), p.held.with(p.held.WithGroup(name))}
 }
 
-// unhurried is the handler of log for lines that may be held back, in which
-// nothing is left to blot out.
-func unhurried(log *slog.Logger) slog.Handler {
+// accessLog is where the lines of an Access go. They may be held back, and nothing
+// in them is left to blot out.
+type accessLog struct {
+	slog.Handler
+	lines *Lines // nil: nothing is held back
+	plain bool   // a line is what entry.appendJSON makes, without attributes of the handler
+}
+
+// accessLogOf is that of log.
+func accessLogOf(log *slog.Logger) accessLog {
 	if p, ok := log.Handler().(prompt); ok {
 		return p.held
 	}
-	return log.Handler()
+	return accessLog{Handler: log.Handler()}
 }
+
+func (l accessLog) with(h slog.Handler) accessLog { return accessLog{Handler: h, lines: l.lines} }
+
+func (l accessLog) write(e *entry) {
+	if l.plain {
+		room := rooms.Get().(*[]byte)
+		defer rooms.Put(room)
+		line, ok := e.appendJSON((*room)[:0])
+		*room = line
+		if ok {
+			_, _ = l.lines.Write(line)
+			return
+		}
+	}
+	_ = l.Handle(context.Background(), e.record())
+}
+
+// rooms lends room for lines.
+var rooms = sync.Pool{New: func() any { return new([]byte) }}

@@ -129,17 +129,21 @@ func TestHeldLinesAreBoundedAndStayWhole(t *testing.T) {
 // been.
 func TestNoTokenReachesAHeldLine(t *testing.T) {
 	const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
-	out := &writes{}
-	lines := observe.HoldLines(out)
-	h := observe.Access{Log: observe.NewLogger(lines, slog.LevelInfo, "json").With("instance", "a")}.Handler(http.NotFoundHandler())
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Method, r.URL.Path = jwt, "/orders/"+jwt+"/code=secret"
-	h.ServeHTTP(httptest.NewRecorder(), r)
-	if err := lines.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Join(out.all(), "")
-	if strings.Contains(got, "eyJ") || strings.Contains(got, "secret") || strings.Count(got, "[redacted]") != 3 || !strings.Contains(got, `"instance":"a"`) {
-		t.Error(got)
+	for _, format := range []string{"json", "text"} {
+		for _, attrs := range [][]any{nil, {"instance", "blue"}} {
+			out := &writes{}
+			lines := observe.HoldLines(out)
+			h := observe.Access{Log: observe.NewLogger(lines, slog.LevelInfo, format).With(attrs...)}.Handler(http.NotFoundHandler())
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Method, r.URL.Path = jwt, "/orders/"+jwt+"/code=secret"
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			if err := lines.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(out.all(), "")
+			if strings.Contains(got, "eyJ") || strings.Contains(got, "secret") || strings.Count(got, "[redacted]") != 3 || strings.Contains(got, "blue") != (attrs != nil) {
+				t.Errorf("%s, %v: %s", format, attrs, got)
+			}
+		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	handler := newHandler(w, level, format, redact)
 	if lines, ok := w.(*Lines); ok {
-		handler = prompt{handler, newHandler(w, level, format, nil), lines}
+		handler = prompt{handler, accessLog{newHandler(w, level, format, nil), lines, format != "text"}}
 	}
 	return slog.New(handler)
 }
