@@ -252,15 +252,26 @@ func Accepts(network, address string) func(ctx context.Context) error {
 // server is down.
 const lowestPort, highestPort = 12000, 32000
 
-// FreePort returns a loopback port that nothing listens on.
+// FreePort returns a loopback port that nothing listens on, and that is nobody
+// else's until the test ends: not of another test of this process, nor of
+// another process that asks here. A name in Linux's abstract namespace stands
+// for it (unix(7)), which lives as long as who holds it.
 func FreePort(t T) int {
 	t.Helper()
 	for range 100 {
 		port := lowestPort + rand.IntN(highestPort-lowestPort)
-		if l, err := net.Listen("tcp", Address(port)); err == nil {
-			_ = l.Close()
-			return port
+		claim, err := net.Listen("unix", fmt.Sprintf("@cloakroom/port/%d", port))
+		if err != nil {
+			continue
 		}
+		l, err := net.Listen("tcp", Address(port))
+		if err != nil {
+			_ = claim.Close()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = claim.Close() })
+		return port
 	}
 	t.Fatal("no free port")
 	return 0
