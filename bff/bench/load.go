@@ -95,6 +95,38 @@ func (l *load) close() {
 	}
 }
 
+// side is who takes part in an alternation.
+type side struct {
+	load *load
+	next source
+}
+
+// burst is how long a side of an alternation calls in one go: many calls, and
+// short beside what a machine's speed changes in.
+const burst = 50 * time.Millisecond
+
+// alternate lets each side call for d in all, one after the other, burst by burst:
+// the machine is not the same from second to second, and what slows one of them
+// slows the others as much. A side that has no more calls ends it.
+func alternate(ctx context.Context, d time.Duration, sides ...side) ([]sample, error) {
+	samples := make([]sample, len(sides))
+	for done := time.Duration(0); done < d; done += burst {
+		for i, one := range sides {
+			s, err := one.load.run(ctx, min(burst, d-done), one.next, nil)
+			if errors.Is(err, errNoCalls) && done > 0 {
+				return samples, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+			samples[i] = samples[i].and(s)
+		}
+	}
+	return samples, nil
+}
+
+var errNoCalls = errors.New("no call was made")
+
 // run lets every connection call, again and again but once at least, until d is
 // over or next has no more. next is told which connection asks. The first wrong answer ends it,
 // unless forgive says that it may be.
@@ -148,9 +180,16 @@ func (l *load) run(ctx context.Context, d time.Duration, next source, forgive fu
 	}
 	slices.Sort(s.times)
 	if err == nil && len(s.times) == 0 && forgive == nil {
-		err = errors.New("no call was made")
+		err = errNoCalls
 	}
 	return s, err
+}
+
+// and is what was seen in both.
+func (s sample) and(more sample) sample {
+	s.times = append(s.times, more.times...)
+	slices.Sort(s.times)
+	return sample{s.took + more.took, s.times, s.troubled + more.troubled, s.redialled + more.redialled}
 }
 
 // quantile is a time that the share q of all do not exceed.

@@ -62,26 +62,26 @@ func measureMillionInMemory(ctx context.Context, p plan, e errand) error {
 
 // beside calls with few sessions and with many in turn.
 func (e errand) beside(w *world, p plan, store string, names [2]string, next [2]source, house *house) error {
-	var loads [2]*load
+	var sides []side
 	for i, name := range names {
 		l, err := dial(w.ctx, w.addr(name), connections)
 		if err != nil {
 			return err
 		}
 		defer l.close()
-		loads[i] = l
+		sides = append(sides, side{l, next[i]})
 	}
 	var p99s [2][]float64
 	var ratios []float64
-	for range p.rounds {
-		for i, l := range loads {
-			if _, err := l.run(w.ctx, warm, next[i], nil); err != nil {
-				return err
-			}
-			s, err := l.run(w.ctx, p.slice, next[i], nil)
-			if err != nil {
-				return err
-			}
+	for range 2 * p.rounds { // a p99 is of few calls
+		if _, err := alternate(w.ctx, warm, sides...); err != nil {
+			return err
+		}
+		samples, err := alternate(w.ctx, p.slice, sides...)
+		if err != nil {
+			return err
+		}
+		for i, s := range samples {
 			p99s[i] = append(p99s[i], micros(s.quantile(.99)))
 		}
 		n := len(p99s[0]) - 1

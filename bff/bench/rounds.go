@@ -35,7 +35,7 @@ type figures struct {
 // round is what a front did in its turn, and the yardstick beside it.
 type round struct {
 	figures
-	Bare figures `json:"bare"` // the mean of before and after
+	Bare figures `json:"bare"`
 }
 
 // row is what was measured of one front.
@@ -104,16 +104,11 @@ func (p plan) turns(w *world, bare *standing, fronts []*standing) (rows []row, l
 	}
 	broken := map[string]bool{}
 	for n := range p.rounds {
-		before, err := p.turn(w, bare)
-		if err != nil {
-			return nil, nil, err
-		}
-		rows[0].Rounds = append(rows[0].Rounds, round{before, before})
 		for i, st := range fronts {
 			if broken[st.name] {
 				continue
 			}
-			got, err := p.turn(w, st)
+			r, err := p.turn(w, bare, st)
 			if _, wrong := errors.AsType[*wrongAnswer](err); err != nil && !wrong && st.peer() && w.ctx.Err() == nil {
 				fmt.Fprintf(w.progress, "  %s broke down, and is not measured: %v\n", st.name, err)
 				broken[st.name] = true
@@ -123,16 +118,10 @@ func (p plan) turns(w *world, bare *standing, fronts []*standing) (rows []row, l
 			if err != nil {
 				return nil, nil, err
 			}
-			after, err := p.turn(w, bare)
-			if err != nil {
-				return nil, nil, err
-			}
-			r := round{got, mean(before, after)}
-			rows[0].Rounds = append(rows[0].Rounds, round{after, after})
+			rows[0].Rounds = append(rows[0].Rounds, round{r.Bare, r.Bare})
 			rows[i+1].Rounds = append(rows[i+1].Rounds, r)
 			fmt.Fprintf(w.progress, "round %d/%d  %-20s %6.1f µs + %5.1f  x %5.2f  %8.0f/s  p50 %6.0f  p99 %7.0f  alone %+6.0f µs  %5.0f MB   (bare %5.1f µs)\n",
-				n+1, p.rounds, st.name, got.CPU, got.StoreCPU, r.x(), got.PerSecond, got.P50, got.P99, r.added(), got.RSS/1e6, r.Bare.CPU)
-			before = after
+				n+1, p.rounds, st.name, r.CPU, r.StoreCPU, r.x(), r.PerSecond, r.P50, r.P99, r.added(), r.RSS/1e6, r.Bare.CPU)
 		}
 	}
 	return slices.DeleteFunc(rows, func(r row) bool { return broken[r.Name] }), lost, nil
@@ -148,13 +137,6 @@ func (r round) x() float64 { return r.CPU / r.Bare.CPU }
 
 // added is the latency above the yardstick's, of one connection.
 func (r round) added() float64 { return r.Alone - r.Bare.Alone }
-
-func mean(a, b figures) figures {
-	return figures{
-		CPU: (a.CPU + b.CPU) / 2, PerSecond: (a.PerSecond + b.PerSecond) / 2, P50: (a.P50 + b.P50) / 2, P99: (a.P99 + b.P99) / 2,
-		Alone: (a.Alone + b.Alone) / 2, RSS: max(a.RSS, b.RSS), Calls: a.Calls + b.Calls,
-	}
-}
 
 // stand opens a front on a stage of its own, and calls it from every connection
 // until it has answered each of its sessions rightly.
@@ -202,52 +184,63 @@ func (st *standing) leave() error {
 	return st.stage.Clear()
 }
 
-// turn is one front's turn in a round.
-func (p plan) turn(w *world, st *standing) (f figures, err error) {
+// turn is one front's turn in a round, and the yardstick's beside it.
+func (p plan) turn(w *world, bare, st *standing) (r round, err error) {
 	if w.ctx.Err() != nil {
-		return f, errStopped
+		return r, errStopped
 	}
 	var failed error
-	err = st.stage.Try(func() { f, failed = p.measure(w, st) })
+	err = st.stage.Try(func() { r, failed = p.measure(w, bare, st) })
 	if err = errors.Join(err, failed); err != nil {
 		if w.ctx.Err() != nil {
-			return f, errStopped
+			return r, errStopped
 		}
-		return f, fmt.Errorf("%s: %w\n%s", st.name, err, w.log(st.name))
+		return r, fmt.Errorf("%s: %w\n%s", st.name, err, w.log(st.name))
 	}
-	return f, nil
+	return r, nil
 }
 
 // warm is for what the others have pushed out of the caches since.
 const warm = 100 * time.Millisecond
 
-func (p plan) measure(w *world, st *standing) (f figures, err error) {
-	next, alone, err := st.sources(p.slice)
+func (p plan) measure(w *world, bare, st *standing) (r round, err error) {
+	both := []*standing{st, bare}
+	var many, alone []side
+	for _, one := range both {
+		next, lone, err := one.sources(p.slice)
+		if err != nil {
+			return r, err
+		}
+		many, alone = append(many, side{one.many, next}), append(alone, side{one.lone, lone})
+	}
+	if _, err := alternate(w.ctx, warm, many...); err != nil {
+		return r, err
+	}
+	figures := []*figures{&r.figures, &r.Bare}
+	for i, one := range both {
+		figures[i].CPU, figures[i].StoreCPU = -micros(one.server.CPU()), -micros(one.storeCPU())
+	}
+	samples, err := alternate(w.ctx, p.slice, many...)
 	if err != nil {
-		return f, err
+		return r, err
 	}
-	if _, err := st.many.run(w.ctx, warm, next, nil); err != nil {
-		return f, err
+	for i, one := range both {
+		f, s := figures[i], samples[i]
+		f.Calls = len(s.times)
+		f.CPU, f.StoreCPU = (f.CPU+micros(one.server.CPU()))/float64(f.Calls), (f.StoreCPU+micros(one.storeCPU()))/float64(f.Calls)
+		f.PerSecond, f.Redialled, f.RSS = s.perSecond(), s.redialled, float64(one.server.Proportional())
+		f.P50, f.P99 = micros(s.quantile(.5)), micros(s.quantile(.99))
 	}
-	cpu, store := st.server.CPU(), st.storeCPU()
-	s, err := st.many.run(w.ctx, p.slice, next, nil)
-	if err != nil {
-		return f, err
+	if _, err := alternate(w.ctx, warm/2, alone...); err != nil {
+		return r, err
 	}
-	cpu, store = st.server.CPU()-cpu, st.storeCPU()-store
-	n := float64(len(s.times))
-	f = figures{
-		CPU: micros(cpu) / n, StoreCPU: micros(store) / n, PerSecond: s.perSecond(), Calls: len(s.times), Redialled: s.redialled,
-		P50: micros(s.quantile(.5)), P99: micros(s.quantile(.99)), RSS: float64(st.server.Proportional()),
+	if samples, err = alternate(w.ctx, p.slice/4, alone...); err != nil {
+		return r, err
 	}
-	if _, err = st.lone.run(w.ctx, warm/2, alone, nil); err != nil {
-		return f, err
+	for i := range both {
+		figures[i].Alone = micros(samples[i].quantile(.5))
 	}
-	if s, err = st.lone.run(w.ctx, p.slice/4, alone, nil); err != nil {
-		return f, err
-	}
-	f.Alone = micros(s.quantile(.5))
-	return f, nil
+	return r, nil
 }
 
 // sources say what to call with, all connections and the one alone: the session

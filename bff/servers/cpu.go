@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // tick is the unit in which the kernel tells processor time: _SC_CLK_TCK is 100
@@ -14,7 +16,7 @@ import (
 const tick = time.Second / 100
 
 // CPU returns the processor time that the server and its descendants have used
-// so far, to 10 ms, those that have ended included.
+// so far, those that have ended included.
 func (p *Process) CPU() (total time.Duration) {
 	p.t.Helper()
 	for _, pid := range p.family() {
@@ -80,20 +82,28 @@ func (p *Process) Resident() int64 {
 	return resident * int64(os.Getpagesize())
 }
 
-// usedBy reads a process's time and that of its children which ended; 0 when
-// there is no such process.
-func usedBy(pid int) (total time.Duration) {
+// usedBy reads a process's time, to the nanosecond, and that of its children which
+// ended, to a tick; 0 when there is no such process.
+func usedBy(pid int) time.Duration {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
-	// After the name in parentheses the third field comes first; utime, stime,
-	// cutime and cstime are the fields 14 to 17.
+	// After the name in parentheses the third field comes first; cutime and cstime
+	// are the fields 16 and 17.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 15 {
 		return 0
 	}
-	for _, field := range fields[11:15] {
+	// The clock of a process's time, as clock_getcpuclockid(3) names it: Linux keeps
+	// that in posix-timers_types.h.
+	const scheduled = 2
+	var own unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &own); err != nil {
+		return 0
+	}
+	total := time.Duration(own.Nano())
+	for _, field := range fields[13:15] {
 		n, _ := strconv.Atoi(string(field))
 		total += time.Duration(n) * tick
 	}
