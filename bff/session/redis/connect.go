@@ -101,6 +101,7 @@ func tune(o rueidis.ClientOption, timeout time.Duration) rueidis.ClientOption {
 	o.Dialer.Timeout = timeout
 	o.ConnWriteTimeout = timeout
 	o.ReadBufferEachConn, o.WriteBufferEachConn = bufferSize, bufferSize
+	o.DialCtxFn = dialTogether
 	o.DisableCache = true // and so no CLIENT TRACKING: nothing is cached here
 	o.ClientSetInfo = rueidis.DisableClientSetInfo
 	o.RetryDelay = retryDelay
