@@ -346,6 +346,19 @@ func TestNoScriptSpeaksToAnotherWindow(t *testing.T) {
 	}
 }
 
+// Each would have to come before the first paint.
+func TestAPageHasOneStyleSheet(t *testing.T) {
+	s := embedded(t)
+	for _, path := range []string{"/", "/orders"} {
+		if n := strings.Count(get(t, s, path).Body.String(), `rel="stylesheet"`); n != 1 {
+			t.Errorf("%s has %d", path, n)
+		}
+	}
+	if got := get(t, s, "/app.css").Code; got != http.StatusNotFound {
+		t.Errorf("go-app's own answers %d", got)
+	}
+}
+
 func TestPagesWithoutAnOriginNameNone(t *testing.T) {
 	s, err := spa.New(spa.Config{Files: build(t)})
 	if err != nil {

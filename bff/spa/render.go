@@ -49,7 +49,8 @@ const (
     goappInitWebAssembly();
   };
   if (document.hidden) return begin();
-  requestAnimationFrame(() => setTimeout(begin));
+  const painted = (list) => { if (list.getEntriesByName("first-contentful-paint").length) begin(); };
+  new PerformanceObserver(painted).observe({ type: "paint", buffered: true });
   setTimeout(begin, 300);
 })();
 `
@@ -86,7 +87,7 @@ func (a *app) render(rawOrigin string) error {
 	handler := a.handler(origin)
 
 	a.fixed = map[string]*resource{}
-	for _, path := range append(ui.Paths(), "/app.js", "/app.css", "/wasm_exec.js", "/app-worker.js", "/manifest.webmanifest") {
+	for _, path := range append(ui.Paths(), "/app.js", "/wasm_exec.js", "/app-worker.js", "/manifest.webmanifest") {
 		if a.fixed[path], err = capture(handler, path); err != nil {
 			return err
 		}
@@ -158,7 +159,7 @@ func capture(handler http.Handler, path string) (*resource, error) {
 			return nil, fmt.Errorf("render %s: %w", path, err)
 		}
 	}
-	return newResource(unaddressed.ReplaceAll(body, nil), contentType)
+	return newResource(superfluous.ReplaceAll(body, nil), contentType)
 }
 
 // afterPaint has go-app's script begin when the page was painted.
@@ -172,9 +173,10 @@ func afterPaint(script []byte) ([]byte, error) {
 	return bytes.Replace(script, []byte(beginProgram), []byte(beginPainted), 1), nil
 }
 
-// unaddressed are the metadata go-app writes for an application without a
-// Domain: addresses of no host.
-var unaddressed = regexp.MustCompile(`\s*<meta [^>]*"https:///[^>]*>`)
+// superfluous are two things that go-app writes into every page: the metadata of an
+// application without a Domain, addresses of no host; and its own style sheet, which
+// would have to come before the first paint. What it says of the loader is in ours.
+var superfluous = regexp.MustCompile(`\s*(<meta [^>]*"https:///[^>]*>|<link [^>]*"/app\.css"[^>]*>)`)
 
 // recorder is the response go-app writes to.
 type recorder struct {

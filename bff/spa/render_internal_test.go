@@ -13,7 +13,7 @@ func TestTheProgramBeginsAfterThePaint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, rest, ok := strings.Cut(string(got), "requestAnimationFrame(() => setTimeout(begin))")
+	first, rest, ok := strings.Cut(string(got), "new PerformanceObserver(painted)")
 	if !ok || !strings.Contains(first, "\ngoappWatchForUpdate();\n") || strings.Contains(rest, "goappInit"+"WebAssembly();") {
 		t.Errorf("got %s", got)
 	}
