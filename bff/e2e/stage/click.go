@@ -12,9 +12,10 @@ const loaded = `(document.readyState === "complete" && !document.querySelector("
 
 // aim is a function of a selector: the point to click at, or why it is not to
 // be clicked at yet. It waits for what a person waits for: the page has come and
-// its program runs, the element is seen, takes a click, stands still from one
-// frame to the next, by the clock that animations go by, and nothing lies over it. Before that the mouse may hit
-// what will be elsewhere once the style sheet is there.
+// its program runs, the element is seen, takes a click, something was painted
+// (Chromium drops input before that), it stands still from one frame to the next,
+// by the clock that animations go by, and nothing lies over it. Before that the
+// mouse may hit what will be elsewhere once the style sheet is there.
 const aim = `(async (selector) => {
   const frame = () => new Promise(requestAnimationFrame);
   if (!` + loaded + `) return {Not: "the page has not loaded"};
@@ -28,6 +29,7 @@ const aim = `(async (selector) => {
   const before = box(), since = document.timeline.currentTime;
   await frame();
   if (document.timeline.currentTime === since || e.getAnimations().some((a) => a.pending)) return {Not: "time stands still"};
+  if (!performance.getEntriesByType("paint").length) return {Not: "nothing has not been painted"};
   const {x, y, width, height} = box();
   if (x !== before.x || y !== before.y || width !== before.width || height !== before.height || !(width * height)) return {Not: "it moves"};
   const [X, Y] = [x + width / 2, y + height / 2], hit = document.elementFromPoint(X, Y);
