@@ -47,7 +47,7 @@ func measureClient(ctx context.Context, p plan, e errand) error {
 			if err := pin(h.server.PID(), everyCore()); err != nil {
 				return err
 			}
-			quick, err := e.visits(ctx, w, 2*p.rounds, nil)
+			quick, err := e.visits(ctx, w, 3*p.rounds, nil)
 			if err != nil {
 				return err
 			}

@@ -73,7 +73,7 @@ func (e errand) beside(w *world, p plan, store string, names [2]string, next [2]
 	}
 	var p99s [2][]float64
 	var ratios []float64
-	for range 2 * p.rounds { // a p99 is of few calls
+	for range 4 * p.rounds { // a p99 is of few calls
 		if _, err := alternate(w.ctx, warm, sides...); err != nil {
 			return err
 		}

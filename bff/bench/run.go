@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	readme := flags.String("readme", "", "put the table into `file`, between its marks; not with -only")
 	flags.StringVar(&where.cloakroom, "cloakroom", "bin/cloakroom", "the `program` that is measured")
 	flags.StringVar(&where.wasm, "wasm", "static/web/app.wasm.br", "the client as it is sent, in `file`")
-	flags.IntVar(&p.rounds, "rounds", 9, "`n` turns for every row")
+	flags.IntVar(&p.rounds, "rounds", 5, "`n` turns for every row")
 	flags.DurationVar(&p.slice, "slice", 700*time.Millisecond, "a turn is `d` with 64 connections, and a quarter of d with one")
 	flags.BoolVar(&p.small, "small", false, "small crowds and short storms, to see that it works; the figures say nothing")
 	flags.Usage = func() {
