@@ -100,6 +100,36 @@ func TestEveryFigureIsThere(t *testing.T) {
 	}
 }
 
+// TestTurnsOfAPartAreApart, and their values are of one measure.
+func TestTurnsOfAPartAreApart(t *testing.T) {
+	t.Parallel()
+	named := func(list []part) (names string) {
+		for _, one := range list {
+			names += one.name + " "
+		}
+		return names
+	}
+	for _, row := range []struct {
+		chosen []part
+		want   string
+	}{
+		{[]part{{name: "a"}, {name: "b", more: 2}, {name: "c"}, {name: "d"}, {name: "e"}, {name: "f"}, {name: "g"}}, "a b c d b e f b g "},
+		{[]part{{name: "a"}, {name: "b", more: 1}}, "a b b "},
+		{nil, ""},
+	} {
+		if got := named(schedule(row.chosen)); got != row.want {
+			t.Errorf("%q become %q, want %q", named(row.chosen), got, row.want)
+		}
+	}
+	var r report
+	for _, m := range []measure{{ID: "x", Values: []float64{1}}, {ID: "y", Values: []float64{2}}, {ID: "x", Values: []float64{3}}} {
+		r.add(m)
+	}
+	if len(r.Measures) != 2 || !slices.Equal(r.Measures[0].Values, []float64{1, 3}) {
+		t.Errorf("the measures are %+v", r.Measures)
+	}
+}
+
 // onlyTaskset hides every program but the one that no measurement can do without.
 func onlyTaskset(t *testing.T) {
 	t.Helper()

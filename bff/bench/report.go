@@ -30,6 +30,15 @@ type settings struct {
 	Small       bool    `json:"small"`
 }
 
+// add takes a measure in, whose values join those of an earlier turn.
+func (r *report) add(m measure) {
+	if i := slices.IndexFunc(r.Measures, func(one measure) bool { return one.ID == m.ID }); i >= 0 {
+		r.Measures[i].Values = append(r.Measures[i].Values, m.Values...)
+		return
+	}
+	r.Measures = append(r.Measures, m)
+}
+
 // table is the report in Markdown.
 func (r *report) table() string {
 	var b strings.Builder
