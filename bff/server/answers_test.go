@@ -19,6 +19,7 @@ var answerRows = []struct {
 	name, method string // GET unless said
 	send         string
 	ends         string // what the API does then: "" waits, "half" closes its sending half, "closes"
+	surplus      bool   // more than the answer, which ReverseProxy may notice before the next call or after it
 	want         string // "what alice got"
 	bare, why    string
 }{
@@ -30,18 +31,18 @@ var answerRows = []struct {
 	{name: "whole, and it closes", send: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", ends: "closes", want: "200 hello, 200 asked for /v1/end"},
 	{name: "whole, and it closes its half", send: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", ends: "half", want: "200 hello, 200 asked for /v1/end"},
 
-	{name: "two answers", send: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", want: "200 hello, 200 asked for /v1/end"},
-	{name: "two answers without a body", send: "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", want: "204, 200 asked for /v1/end"},
-	{name: "two answers of length zero", send: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", want: "200, 200 asked for /v1/end"},
-	{name: "two answers in chunks", send: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", want: "200 hello, 200 asked for /v1/end"},
+	{name: "two answers", send: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", surplus: true, want: "200 hello, 200 asked for /v1/end"},
+	{name: "two answers without a body", send: "HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", surplus: true, want: "204, 200 asked for /v1/end"},
+	{name: "two answers of length zero", send: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", surplus: true, want: "200, 200 asked for /v1/end"},
+	{name: "two answers in chunks", send: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", surplus: true, want: "200 hello, 200 asked for /v1/end"},
 	{name: "HEAD", method: "HEAD", send: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", want: "200, 200 asked for /v1/end"},
-	{name: "HEAD with a body", method: "HEAD", send: "HTTP/1.1 200 OK\r\nContent-Length: 46\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", want: "200, 200 asked for /v1/end"},
-	{name: "HEAD in chunks", method: "HEAD", send: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", want: "200, 200 asked for /v1/end"},
-	{name: "204 with a length", send: "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", want: "204, 200 asked for /v1/end"},
-	{name: "204 with chunks", send: "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", want: "204, 200 asked for /v1/end"},
+	{name: "HEAD with a body", method: "HEAD", send: "HTTP/1.1 200 OK\r\nContent-Length: 46\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", surplus: true, want: "200, 200 asked for /v1/end"},
+	{name: "HEAD in chunks", method: "HEAD", send: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", surplus: true, want: "200, 200 asked for /v1/end"},
+	{name: "204 with a length", send: "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", surplus: true, want: "204, 200 asked for /v1/end"},
+	{name: "204 with chunks", send: "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", surplus: true, want: "204, 200 asked for /v1/end"},
 	{name: "304 with a length", send: "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", want: "304, 200 asked for /v1/end"},
-	{name: "304 with a body", send: "HTTP/1.1 304 Not Modified\r\nContent-Length: 46\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", want: "304, 200 asked for /v1/end"},
-	{name: "longer than it says", send: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello and more", want: "200 hello, 200 asked for /v1/end"},
+	{name: "304 with a body", send: "HTTP/1.1 304 Not Modified\r\nContent-Length: 46\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison", surplus: true, want: "304, 200 asked for /v1/end"},
+	{name: "longer than it says", send: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello and more", surplus: true, want: "200 hello, 200 asked for /v1/end"},
 
 	{name: "it closes in the middle", send: "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", ends: "closes", want: "nothing",
 		bare: "200 hello CUT", why: "a short answer is held back until it is whole: there is none"},
@@ -120,7 +121,7 @@ func TestAnAnswerHasOneEnd(t *testing.T) {
 					}
 					got := f.talk(t, f.fill(request))
 					for range 3 {
-						if bob := f.talk(t, f.end(f.bobs)); bob != "200 asked for /v1/end" {
+						if bob := f.talk(t, f.end(f.bobs)); bob != "200 asked for /v1/end" && (f.ours || !row.surplus) {
 							t.Errorf("bob got %s", bob)
 						}
 					}
@@ -128,6 +129,10 @@ func TestAnAnswerHasOneEnd(t *testing.T) {
 					want := row.want
 					if !f.ours && row.bare != "" {
 						want = row.bare
+					}
+					if !f.ours && row.surplus { // what the next call got is a matter of luck
+						got, _, _ = strings.Cut(got, ",")
+						want, _, _ = strings.Cut(want, ",")
 					}
 					if got = cmp.Or(got, "nothing"); got != want {
 						t.Errorf("\n got %s\nwant %s", got, want)
