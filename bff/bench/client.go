@@ -19,8 +19,8 @@ const usable = `document.querySelector(".who") && !document.querySelector(".who 
 // watchful notes when the page became usable, in ms since the navigation began.
 const watchful = `(() => { const look = () => { if (document.body && (` + usable + `)) window.benchUsable = performance.now(); else requestAnimationFrame(look) }; look() })()`
 
-// settle is for a browser that has just started: at first it keeps every core
-// busy with itself.
+// settle is for a browser that has just started, or left a page: for a while it
+// keeps every core busy with itself.
 const settle = time.Second
 
 // slowNetwork is what the developer tools call "Slow 4G", and called "Fast 3G" before.
@@ -120,7 +120,6 @@ func visitTwice(ctx context.Context, address string, pace *chromium.Pace) (cold,
 	if err := b.Early(ctx, watchful); err != nil {
 		return cold, warm, err
 	}
-	time.Sleep(settle)
 	if pace != nil {
 		if err := b.Slow(ctx, *pace); err != nil {
 			return cold, warm, err
@@ -130,6 +129,7 @@ func visitTwice(ctx context.Context, address string, pace *chromium.Pace) (cold,
 		if err := b.Go(ctx, "about:blank"); err != nil {
 			return cold, warm, err
 		}
+		time.Sleep(settle)
 		if err := b.Go(ctx, address); err != nil {
 			return cold, warm, err
 		}

@@ -147,7 +147,7 @@ func TestPagesLoadOnlyWhatIsServedHere(t *testing.T) {
 				t.Errorf("%s: an inline script", path)
 			}
 		}
-		if loaded < 8 {
+		if loaded < 5 {
 			t.Errorf("%s: only %d things are loaded; is this the page?", path, loaded)
 		}
 	}
@@ -313,7 +313,7 @@ func TestTheServiceWorkerTouchesNoRequest(t *testing.T) {
 func TestNoScriptSpeaksToAnotherWindow(t *testing.T) {
 	s := embedded(t)
 	texts := map[string]string{}
-	for _, path := range []string{"/", "/app.js", "/wasm_exec.js", "/app-worker.js", "/web/probe.js"} {
+	for _, path := range []string{"/", "/app.js", "/app-worker.js", "/web/probe.js"} {
 		if got := get(t, s, path); got.Code == http.StatusOK && got.Body.Len() > 0 {
 			texts[path] = got.Body.String()
 		} else {
@@ -346,12 +346,15 @@ func TestNoScriptSpeaksToAnotherWindow(t *testing.T) {
 	}
 }
 
-// Each would have to come before the first paint.
-func TestAPageHasOneStyleSheet(t *testing.T) {
+// The first paint waits a little for everything a page asks for.
+func TestAPageAsksForLittle(t *testing.T) {
 	s := embedded(t)
 	for _, path := range []string{"/", "/orders"} {
-		if n := strings.Count(get(t, s, path).Body.String(), `rel="stylesheet"`); n != 1 {
-			t.Errorf("%s has %d", path, n)
+		page := get(t, s, path).Body.String()
+		for part, times := range map[string]int{`rel="stylesheet"`: 1, `<script `: 1, `rel="manifest"`: 0, `<img `: 1, `<img loading="lazy" `: 1} {
+			if n := strings.Count(page, part); n != times {
+				t.Errorf("%s has %s %d times, not %d", path, part, n, times)
+			}
 		}
 	}
 	if got := get(t, s, "/app.css").Code; got != http.StatusNotFound {

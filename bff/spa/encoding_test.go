@@ -81,7 +81,7 @@ func TestTheFormIsTheOneTheCallerLikesBest(t *testing.T) {
 
 func TestPagesAndScriptsAreCompressedToo(t *testing.T) {
 	s := embedded(t)
-	for _, path := range []string{"/", "/app.js", "/wasm_exec.js", "/web/app.css", "/web/icon.svg"} {
+	for _, path := range []string{"/", "/app.js", "/web/app.css", "/web/icon.svg"} {
 		plain, packed := get(t, s, path), get(t, s, path, "Accept-Encoding", "br")
 		length := packed.Body.Len()
 		if packed.Header().Get("Content-Encoding") != "br" || length >= plain.Body.Len() || unpacked(t, packed) != plain.Body.String() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -34,8 +35,9 @@ self.addEventListener("activate", (event) => {
 
 // What go-app's script does as soon as it is there, and when it does so here. A
 // page comes rendered: it is to be seen before the program, which takes both cores
-// to compile, and the worker begin. A page that nobody sees is painted by nobody
-// and does not wait, and none waits for longer than a moment.
+// to compile, and the worker begin, and before anybody reads the manifest. A page
+// that nobody sees is painted by nobody and does not wait, and none waits for
+// longer than a moment.
 const (
 	beginWorker  = "\ngoappInitServiceWorker();\n"
 	beginProgram = "\ngoappInitWebAssembly();\n"
@@ -47,6 +49,7 @@ const (
     begun = true;
     goappInitServiceWorker();
     goappInitWebAssembly();
+    document.head.append(Object.assign(document.createElement("link"), { rel: "manifest", href: "/manifest.webmanifest" }));
   };
   if (document.hidden) return begin();
   const painted = (list) => { if (list.getEntriesByName("first-contentful-paint").length) begin(); };
@@ -87,17 +90,23 @@ func (a *app) render(rawOrigin string) error {
 	handler := a.handler(origin)
 
 	a.fixed = map[string]*resource{}
-	for _, path := range append(ui.Paths(), "/app.js", "/wasm_exec.js", "/app-worker.js", "/manifest.webmanifest") {
-		if a.fixed[path], err = capture(handler, path); err != nil {
+	for _, path := range []string{"/app-worker.js", "/manifest.webmanifest"} {
+		if a.fixed[path], err = capture(handler, path, asIs); err != nil {
 			return err
 		}
 	}
+	if a.fixed["/app.js"], err = a.script(handler); err != nil {
+		return err
+	}
 	for _, path := range ui.Paths() {
+		if a.fixed[path], err = capture(handler, path, beforePaint); err != nil {
+			return err
+		}
 		// go-app writes attributes in random order, so two servers of one build
 		// differ in bytes and agree in content: a weak ETag (RFC 9110 §8.8.1).
 		a.fixed[path].etag = `W/"` + a.version + `"`
 	}
-	if a.missing, err = capture(handler, ui.PathNotFound); err != nil {
+	if a.missing, err = capture(handler, ui.PathNotFound, beforePaint); err != nil {
 		return err
 	}
 	if a.fixed["/robots.txt"], err = newResource([]byte(robots), typeOf(".txt")); err != nil {
@@ -122,7 +131,6 @@ func (a *app) handler(origin *url.URL) *goapp.Handler {
 		Icon:                  goapp.Icon{Default: "/web/icon-192.png", Large: "/web/icon-512.png", Maskable: "/web/icon-maskable-512.png", SVG: "/web/icon.svg"},
 		Image:                 "/web/icon-512.png",
 		Styles:                []string{"/web/app.css"},
-		Scripts:               []string{"/web/probe.js defer"},
 		Resources:             resolver{a},
 		Version:               a.version,
 		WasmContentLength:     strconv.Itoa(len(a.files["app.wasm"].forms.identity)), // as unpacked: what the page counts
@@ -138,8 +146,9 @@ func (a *app) handler(origin *url.URL) *goapp.Handler {
 	return h
 }
 
-// capture asks handler for path, with a request that carries nothing else.
-func capture(handler http.Handler, path string) (*resource, error) {
+// capture asks handler for path, with a request that carries nothing else, and
+// keeps what amend makes of the answer.
+func capture(handler http.Handler, path string, amend func([]byte) ([]byte, error)) (*resource, error) {
 	got := &recorder{header: http.Header{}, status: http.StatusOK}
 	handler.ServeHTTP(got, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: path}, Header: http.Header{}})
 	if got.status != http.StatusOK {
@@ -152,15 +161,36 @@ func capture(handler http.Handler, path string) (*resource, error) {
 	case "application/javascript":
 		contentType = typeOf(".js")
 	}
-	body := got.body.Bytes()
-	if path == "/app.js" {
-		var err error
-		if body, err = afterPaint(body); err != nil {
-			return nil, fmt.Errorf("render %s: %w", path, err)
-		}
+	body, err := amend(got.body.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("render %s: %w", path, err)
 	}
-	return newResource(superfluous.ReplaceAll(body, nil), contentType)
+	return newResource(body, contentType)
 }
+
+// script is the one script of all pages: what Go's WebAssembly needs and ours, each
+// in a function of its own for its "use strict", then go-app's.
+func (a *app) script(handler http.Handler) (*resource, error) {
+	support, err := capture(handler, "/wasm_exec.js", asIs)
+	if err != nil {
+		return nil, err
+	}
+	a.fixed["/wasm_exec.js"] = support // for a page that a browser kept
+	probe, ok := a.files["probe.js"]
+	if !ok {
+		return nil, errors.New("there is no probe.js")
+	}
+	return capture(handler, "/app.js", func(script []byte) ([]byte, error) {
+		var all bytes.Buffer
+		for _, one := range []*resource{support, probe} {
+			fmt.Fprintf(&all, "(() => {\n%s\n})();\n", one.forms.identity)
+		}
+		script, err := afterPaint(script)
+		return append(all.Bytes(), script...), err
+	})
+}
+
+func asIs(body []byte) ([]byte, error) { return body, nil }
 
 // afterPaint has go-app's script begin when the page was painted.
 func afterPaint(script []byte) ([]byte, error) {
@@ -173,10 +203,28 @@ func afterPaint(script []byte) ([]byte, error) {
 	return bytes.Replace(script, []byte(beginProgram), []byte(beginPainted), 1), nil
 }
 
-// superfluous are two things that go-app writes into every page: the metadata of an
-// application without a Domain, addresses of no host; and its own style sheet, which
-// would have to come before the first paint. What it says of the loader is in ours.
-var superfluous = regexp.MustCompile(`\s*(<meta [^>]*"https:///[^>]*>|<link [^>]*"/app\.css"[^>]*>)`)
+// Everything a page names is asked for at once, and the first paint waits for each
+// a little. What go-app writes into every page and nobody needs by then:
+var (
+	nowhere  = regexp.MustCompile(`\s*<meta [^>]*"https:///[^>]*>`)                  // addresses of no host: there is no Domain
+	itsStyle = regexp.MustCompile(`\s*<link [^>]*"/app\.css"[^>]*>`)                 // what it says of the loader is in our style sheet
+	support  = regexp.MustCompile(`\s*<script [^>]*"/wasm_exec\.js"[^>]*></script>`) // is in /app.js
+	manifest = regexp.MustCompile(`\s*<link [^>]*"manifest"[^>]*>`)                  // comes with the program
+	sign     = regexp.MustCompile(`<img ([^>]*"app-wasm-loader-icon"[^>]*>)`)        // not seen at first: see app.css
+)
+
+// beforePaint leaves in a page what is to be seen first.
+func beforePaint(page []byte) ([]byte, error) {
+	for _, found := range []*regexp.Regexp{itsStyle, support, manifest, sign} {
+		if n := len(found.FindAll(page, -1)); n != 1 {
+			return nil, fmt.Errorf("go-app writes %d times what matches %s", n, found)
+		}
+	}
+	for _, left := range []*regexp.Regexp{nowhere, itsStyle, support, manifest} {
+		page = left.ReplaceAll(page, nil)
+	}
+	return sign.ReplaceAll(page, []byte(`<img loading="lazy" $1`)), nil
+}
 
 // recorder is the response go-app writes to.
 type recorder struct {

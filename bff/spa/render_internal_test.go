@@ -26,3 +26,15 @@ func TestTheProgramBeginsAfterThePaint(t *testing.T) {
 		}
 	}
 }
+
+func TestAPageOfAnotherGoAppIsNoticed(t *testing.T) {
+	const page = `<head><link rel="manifest" href="/manifest.webmanifest"><link href="/app.css" rel="stylesheet"><script defer src="/wasm_exec.js"></script></head><img src="/i.png" id="app-wasm-loader-icon">`
+	if got, err := beforePaint([]byte(page)); err != nil || string(got) != `<head></head><img loading="lazy" src="/i.png" id="app-wasm-loader-icon">` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	for _, without := range []string{`"manifest"`, `"/app.css"`, `"/wasm_exec.js"`, `"app-wasm-loader-icon"`} {
+		if got, err := beforePaint([]byte(strings.ReplaceAll(page, without, `"other"`))); err == nil {
+			t.Errorf("a page without %s is taken for known: %s", without, got)
+		}
+	}
+}
