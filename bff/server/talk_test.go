@@ -44,7 +44,13 @@ func TestTheBodyWaitsForBothToWantIt(t *testing.T) {
 			c.say(f.fill("{post}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"))
 			expect(t, c, "POST", "100")
 			c.say("hello")
-			expect(t, c, "POST", "200 hello")
+			got, _ := hear(t, c, "POST")
+			for got == "100" && !f.ours { // ReverseProxy may say so itself, and pass on that the API does
+				got, _ = hear(t, c, "POST")
+			}
+			if got != "200 hello" {
+				t.Errorf("the client got %q", got)
+			}
 		})
 		t.Run("and is not when the API refuses", func(t *testing.T) {
 			closed := make(chan int, 1)
